@@ -1,0 +1,124 @@
+// Package handoff is what passes between the master and a worker that it
+// starts: the descriptors and settings on the way down, the ready message and
+// the exit code on the way up. Both sides use these types and nothing else.
+package handoff
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fondue-server/fondue/internal/shm"
+)
+
+// Env is the environment variable that makes a process a worker.
+const Env = "FONDUE_HANDOFF"
+
+// FirstFD is the first descriptor that a worker inherits beside stdin, stdout
+// and stderr.
+const FirstFD = 3
+
+// None stands for a descriptor that was not handed over.
+const None = -1
+
+// Exit codes of a worker. The master decides by them, so they are a contract.
+const (
+	ExitOK      = 0 // drained and left
+	ExitFailure = 1 // failed while serving: restart
+	ExitUsage   = 2 // wrong command line
+	// ExitCannotBoot: the next attempt would fail too; the reason went up the
+	// ready pipe. The master does not start over.
+	ExitCannotBoot = 3
+	// ExitSlotLost: the slot has another owner or generation.
+	ExitSlotLost = 4
+)
+
+// Worker is what the master hands to one worker. The descriptors are numbers
+// in the worker; each is inherited without close-on-exec.
+type Worker struct {
+	Slot       int    `json:"slot"`
+	Generation uint32 `json:"generation"`
+
+	RegionFD    int `json:"region_fd"`
+	LifelineFD  int `json:"lifeline_fd"`   // read end; end of file = the master is gone
+	ReadyFD     int `json:"ready_fd"`      // write end; one ready message, then closed
+	AccessLogFD int `json:"access_log_fd"` // append mode, or None
+
+	Listeners []Listener `json:"listeners"`
+
+	LogFormat       string        `json:"log_format"`
+	LogLevel        string        `json:"log_level"`
+	ShutdownTimeout time.Duration `json:"shutdown_timeout"` // nanoseconds
+	Procs           int           `json:"procs"`            // GOMAXPROCS
+	MemoryLimit     int64         `json:"memory_limit"`     // bytes, GOMEMLIMIT; 0 = none
+}
+
+// Listener is one inherited listening socket. It is non-blocking, and it has
+// to stay so: the description behind it is shared with the master, and when
+// Shared also with the other workers.
+type Listener struct {
+	FD      int    `json:"fd"`
+	Network string `json:"network"` // "tcp" or "unix"
+	Addr    string `json:"addr"`    // as bound, for the log
+	Shared  bool   `json:"shared"`
+}
+
+// ID is the worker's identity in the region.
+func (w Worker) ID() shm.ID { return shm.ID{Slot: w.Slot, Generation: w.Generation} }
+
+// Encode returns the value of Env.
+func (w Worker) Encode() (string, error) {
+	if err := w.check(); err != nil {
+		return "", err
+	}
+	b, err := json.Marshal(w)
+	return string(b), err
+}
+
+// FromEnv returns what the master handed to this process. The boolean is false
+// when the process is no worker.
+func FromEnv(lookup func(string) (string, bool)) (Worker, bool, error) {
+	text, found := lookup(Env)
+	if !found {
+		return Worker{}, false, nil
+	}
+	var w Worker
+	if err := json.Unmarshal([]byte(text), &w); err != nil {
+		return Worker{}, true, fmt.Errorf("%s cannot be read: %w", Env, err)
+	}
+	if err := w.check(); err != nil {
+		return Worker{}, true, err
+	}
+	return w, true, nil
+}
+
+// check finds descriptors that are missing or given twice: closing one of them
+// would close the other.
+func (w Worker) check() error {
+	if len(w.Listeners) == 0 {
+		return fmt.Errorf("%s names no listener", Env)
+	}
+	seen := map[int]string{}
+	add := func(what string, fd int) error {
+		if fd < FirstFD {
+			return fmt.Errorf("%s: descriptor of the %s is %d", Env, what, fd)
+		}
+		if other, taken := seen[fd]; taken {
+			return fmt.Errorf("%s: descriptor %d is both %s and %s", Env, fd, other, what)
+		}
+		seen[fd] = what
+		return nil
+	}
+	err := errors.Join(add("region", w.RegionFD), add("lifeline", w.LifelineFD), add("ready pipe", w.ReadyFD))
+	if w.AccessLogFD != None {
+		err = errors.Join(err, add("access log", w.AccessLogFD))
+	}
+	for _, l := range w.Listeners {
+		err = errors.Join(err, add("listener "+l.Addr, l.FD))
+		if l.Network != "tcp" && l.Network != "unix" {
+			err = errors.Join(err, fmt.Errorf("%s: listener %s has network %q", Env, l.Addr, l.Network))
+		}
+	}
+	return err
+}
