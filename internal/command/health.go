@@ -1,0 +1,23 @@
+package command
+
+import "github.com/fondue-server/fondue/internal/shm"
+
+// Workers is the scoreboard: every slot that a worker holds, of every master
+// that shares the region.
+func (c *Commands) Workers() []shm.SlotInfo {
+	slots := c.region.Slots()
+	workers := slots[:0]
+	for _, s := range slots {
+		if s.State != 0 && !s.Master {
+			workers = append(workers, s)
+		}
+	}
+	return workers
+}
+
+// Ready reports whether this process wants new work: from the start until
+// Drain.
+func (c *Commands) Ready() bool { return !c.draining.Load() }
+
+// Drain ends readiness, for good. Commands go on being answered.
+func (c *Commands) Drain() { c.draining.Store(true) }
