@@ -1,0 +1,118 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Worker is a row of /v1/workers, as far as tests need it.
+type Worker struct {
+	Slot       int    `json:"slot"`
+	PID        int    `json:"pid"`
+	Generation uint32 `json:"generation"`
+	State      string `json:"state"`
+	Requests   uint64 `json:"requests"`
+	Restarts   uint64 `json:"restarts"`
+}
+
+// Workers reads the scoreboard through the server: workers of every master that
+// shares the region.
+func (s *Server) Workers() []Worker {
+	s.tb.Helper()
+	r := s.Get("/v1/workers").WantStatus(200)
+	var document struct {
+		Workers []Worker `json:"workers"`
+	}
+	target := any(&document)
+	if bytes.HasPrefix(bytes.TrimSpace(r.Body), []byte("[")) {
+		target = &document.Workers
+	}
+	if err := json.Unmarshal(r.Body, target); err != nil {
+		s.tb.Fatalf("/v1/workers: %v in %s", err, r.Body)
+	}
+	return document.Workers
+}
+
+// Children returns the pids of this master's living workers, from the kernel.
+func (s *Server) Children() []int {
+	s.tb.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	var pids []int
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if parent, state := parentOf(pid); parent == s.PID && state != 'Z' {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// parentOf returns 0 for a process that is gone.
+func parentOf(pid int) (parent int, state byte) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, 0
+	}
+	// The command's name, in brackets, may hold anything; what follows may not.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 2 {
+		return 0, 0
+	}
+	parent, _ = strconv.Atoi(fields[1])
+	return parent, fields[0][0]
+}
+
+// Kill sends SIGKILL to a worker of this server.
+func (s *Server) Kill(pid int) {
+	s.tb.Helper()
+	s.workers = append(s.workers, pid)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		s.tb.Fatalf("kill worker %d: %v", pid, err)
+	}
+}
+
+// remember notes the workers of now, for WantNoOrphans.
+func (s *Server) remember() { s.workers = append(s.workers, s.Children()...) }
+
+// WantNoOrphans asserts that no process that was once a worker of this server
+// runs when the limit has passed. A stranger with a recycled pid has another
+// executable.
+func (s *Server) WantNoOrphans(limit time.Duration) {
+	s.tb.Helper()
+	for _, pid := range s.workers {
+		deadline := time.Now().Add(limit)
+		for s.isOurs(pid) {
+			if time.Now().After(deadline) {
+				s.tb.Errorf("worker %d outlived its master by %v", pid, limit)
+				_ = syscall.Kill(pid, syscall.SIGKILL) // leave nothing behind
+				break
+			}
+			time.Sleep(2 * time.Millisecond)
+		}
+	}
+}
+
+// isOurs tells whether pid runs this server's executable. A link of a process
+// that is ending cannot be read: then it runs no more.
+func (s *Server) isOurs(pid int) bool {
+	exe, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+	return err == nil && strings.TrimSuffix(exe, " (deleted)") == s.cmd.Path && s.mapsRegion(pid)
+}
+
+// mapsRegion tells tests that run beside each other apart.
+func (s *Server) mapsRegion(pid int) bool {
+	maps, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/maps")
+	return err == nil && bytes.Contains(maps, []byte(s.Region))
+}
