@@ -1,0 +1,65 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// allowed is the house: what each package may import besides the standard
+// library. Own packages are written without the module's name. Imports point
+// down; master and worker never meet. A package that is not listed is an error:
+// somebody has to say where it stands.
+var allowed = map[string][]string{
+	"cmd/server": {
+		"internal/master", "internal/worker", "internal/handoff", "internal/shm", "internal/logging",
+		"github.com/spf13/pflag",
+	},
+	"internal/master":  {"internal/handoff", "internal/listen", "internal/shm", "internal/logging", "golang.org/x/sys"},
+	"internal/worker":  {"internal/handoff", "internal/httpapi", "internal/listen", "internal/command", "internal/shm", "internal/logging", "github.com/valyala/fasthttp", "golang.org/x/sys"},
+	"internal/httpapi": {"internal/command", "github.com/valyala/fasthttp"},
+	"internal/command": {"internal/shm"},
+	"internal/handoff": {"internal/shm"},
+	"internal/listen":  {"golang.org/x/sys"},
+	"internal/logging": {},
+	"internal/shm":     {"golang.org/x/sys"},
+	"internal/e2e":     {},
+	"internal/lint":    {},
+	"bench":            {"github.com/valyala/fasthttp", "golang.org/x/sys"},
+}
+
+// allowedInTests is added to what a package's tests may import.
+var allowedInTests = []string{
+	"internal/e2e", "internal/shm",
+	"pgregory.net/rapid", "github.com/anishathalye/porcupine", "golang.org/x/sys", "github.com/valyala/fasthttp",
+}
+
+func importRule(s source) []string {
+	home := s.dir()
+	if strings.HasPrefix(home, "bench/") {
+		home = "bench"
+	}
+	list, known := allowed[home]
+	if !known {
+		return []string{fmt.Sprintf("%s: package %s is not in the import table of internal/lint", s.path, home)}
+	}
+	list = slices.Clone(list)
+	if s.isTest() && home != "bench" {
+		list = append(list, allowedInTests...)
+	}
+	var found []string
+	for _, target := range s.imports() {
+		own, inside := strings.CutPrefix(target, module+"/")
+		first, _, _ := strings.Cut(target, "/")
+		if !inside && !strings.Contains(first, ".") {
+			continue // the standard library
+		}
+		if own == home || slices.ContainsFunc(list, func(a string) bool {
+			return own == a || !inside && (target == a || strings.HasPrefix(target, a+"/"))
+		}) {
+			continue
+		}
+		found = append(found, fmt.Sprintf("%s: %s may not import %s", s.path, home, own))
+	}
+	return found
+}
