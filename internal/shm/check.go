@@ -1,0 +1,108 @@
+package shm
+
+import (
+	"fmt"
+	"hash/crc32"
+)
+
+// Violation is one place where a region contradicts its own rules.
+type Violation struct {
+	Shard  int    // -1: not in a shard
+	Offset uint64 // from the start of the region
+	What   string
+}
+
+func (v Violation) String() string {
+	if v.Shard < 0 {
+		return fmt.Sprintf("offset %d: %s", v.Offset, v.What)
+	}
+	return fmt.Sprintf("shard %d, offset %d: %s", v.Shard, v.Offset, v.What)
+}
+
+// Report is what Check found.
+type Report struct {
+	Violations []Violation
+	// Pending lists work that a death has left and the next Recover will
+	// finish, or that a living process is doing right now. It is no violation:
+	// the content was checked as it will be after it.
+	Pending []string
+	// Busy lists shards that changed faster than they could be read; they
+	// were not checked.
+	Busy    []int
+	Shards  int
+	Entries uint64
+	Slabs   uint64 // taken from the shards' room
+}
+
+// OK reports that nothing is wrong and nothing was left unchecked.
+func (r Report) OK() bool { return len(r.Violations) == 0 && len(r.Busy) == 0 }
+
+func (r *Report) violate(shard int, off uint64, format string, args ...any) {
+	r.Violations = append(r.Violations, Violation{Shard: shard, Offset: off, What: fmt.Sprintf(format, args...)})
+}
+
+// Check verifies the whole region and never writes to it: every item in
+// exactly one place, every entry reachable under its own hash, counts and
+// checksums right. It may run while others write. It shares no code with the
+// operations but the layout, so that it does not share their mistakes.
+func (r *Region) Check() Report {
+	var report Report
+	if _, err := validate(r.mem.page(), int64(r.sb.size)); err != nil {
+		report.violate(-1, 0, "superblock: %v", err)
+	}
+	r.checkSlots(&report)
+	r.checkArgs(&report)
+	var snap snapshot
+	for i := range r.shards {
+		report.Shards++
+		if !snap.take(&r.shards[i]) {
+			report.Busy = append(report.Busy, i)
+			continue
+		}
+		c := shardCheck{snapshot: &snap, report: &report, sb: &r.sb}
+		c.run()
+	}
+	return report
+}
+
+func (r *Region) checkSlots(report *Report) {
+	for i := range r.slotCount() {
+		rec, off := r.slot(i), r.sb.scoreboard+uint64(i)*slotSize
+		_, phase := unpackControl(rec.control.Load())
+		if phase > phaseLive {
+			report.violate(-1, off, "slot %d is in phase %d, which there is not", i, phase)
+		}
+		if state := rec.state.Load(); state > uint64(StateDraining) {
+			report.violate(-1, off+cacheLine, "slot %d is in state %d, which there is not", i, state)
+		}
+		if owner := unpackID(rec.owner.Load()); phase != phaseFree &&
+			(owner.Slot < int(r.sb.slots) || owner.Slot >= r.slotCount()) {
+			report.violate(-1, off+8, "slot %d is owned by slot %d, which is no master's", i, owner.Slot)
+		}
+	}
+}
+
+func (r *Region) checkArgs(report *Report) {
+	a := r.args()
+	for {
+		edition := a.edition.Load()
+		if edition == 0 {
+			return
+		}
+		buf := &a.buffers[edition&1]
+		n, crc := buf.length.Load(), buf.crc.Load()
+		var sum uint64
+		if n <= MaxArgs {
+			sum = uint64(crc32.Checksum(appendWords(nil, buf.data[:], int(n)), castagnoli))
+		}
+		if a.edition.Load() != edition {
+			continue
+		}
+		if n > MaxArgs {
+			report.violate(-1, r.sb.args, "arguments of %d bytes, at most %d are possible", n, MaxArgs)
+		} else if sum != crc {
+			report.violate(-1, r.sb.args, "arguments do not match their checksum")
+		}
+		return
+	}
+}

@@ -1,0 +1,98 @@
+package shm
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// A lock word is 0 while free, else its owner and whether anybody sleeps:
+//
+//	31..11 generation (low 21 bits) | 10..1 slot+1 | 0 waiters
+//
+// The owner is in the word so that a dead owner's lock can be told from a
+// living one's, by compare-and-swap, with no window in which it is neither.
+const (
+	waiters = 1
+
+	slotShift = 1
+	genShift  = 11
+
+	// spins before sleeping: an insert takes a few hundred nanoseconds.
+	lockSpins = 64
+	// A sleeper looks again by itself, so that a lost wake-up costs this and
+	// no more. None is known.
+	lockPatience = 100 * time.Millisecond
+)
+
+// lockOwner is the identity in a lock word, waiters bit clear.
+func lockOwner(id ID) uint32 {
+	return id.Generation<<genShift | uint32(id.Slot+1)<<slotShift
+}
+
+// acquire takes the lock for owner and returns pinned. It reports whether it
+// had to sleep.
+//
+// The word goes 0 -> owner by one compare-and-swap: a death before it leaves
+// the lock free, a death after it leaves the owner's name. Whoever has slept
+// takes it with the waiters bit set, because others may sleep still.
+func acquire(w *atomic.Uint32, owner uint32) (slept bool) {
+	for range lockSpins {
+		pin()
+		if w.Load() == 0 && cas32(w, 0, owner) {
+			return false
+		}
+		unpin()
+	}
+	for {
+		pin()
+		if cas32(w, 0, owner|waiters) {
+			return true
+		}
+		unpin()
+		held := w.Load()
+		if held == 0 {
+			continue
+		}
+		if held&waiters == 0 && !cas32(w, held, held|waiters) {
+			continue
+		}
+		futexWait(w, held|waiters, lockPatience)
+	}
+}
+
+// release frees the lock and wakes one sleeper. A death between the two leaves
+// sleepers on a free lock: Recover wakes them, whoever died.
+func release(w *atomic.Uint32) {
+	held := swap32(w, 0)
+	unpin()
+	if held&waiters != 0 {
+		crashpoint()
+		futexWake(w, 1)
+	}
+}
+
+// seize takes the lock from a dead owner for the one who recovers it. It
+// reports whether the dead held it.
+func seize(w *atomic.Uint32, dead, owner uint32) bool {
+	for {
+		held := w.Load()
+		if held&^waiters != dead {
+			return false
+		}
+		if cas32(w, held, owner|waiters) {
+			return true
+		}
+	}
+}
+
+// surrender frees a lock that was seized and wakes every sleeper.
+func surrender(w *atomic.Uint32) {
+	swap32(w, 0)
+	wake(w)
+}
+
+// wake lets every sleeper look at the word again.
+func wake(w *atomic.Uint32) {
+	crashpoint()
+	futexWake(w, wakeAll)
+}

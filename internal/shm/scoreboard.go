@@ -1,0 +1,144 @@
+package shm
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// State is what a worker says of itself.
+type State uint64
+
+// A worker's states, in the order it goes through them.
+const (
+	StateStarting State = iota + 1
+	StateReady
+	StateDraining
+)
+
+func (s State) String() string {
+	switch s {
+	case StateStarting:
+		return "starting"
+	case StateReady:
+		return "ready"
+	case StateDraining:
+		return "draining"
+	}
+	return "free"
+}
+
+// A slot's phases, the low half of its control word; the high half is the
+// generation.
+//
+//	free --Claim--> claimed --Attach--> live
+//	claimed, live --Recover--> free, generation+1
+const (
+	phaseFree    = 0
+	phaseClaimed = 1
+	phaseLive    = 2
+)
+
+func packControl(gen uint32, phase uint64) uint64 { return uint64(gen)<<32 | phase }
+
+func unpackControl(w uint64) (gen uint32, phase uint64) { return uint32(w >> 32), w & 0xffffffff }
+
+func packID(id ID) uint64 { return uint64(id.Slot)<<32 | uint64(id.Generation) }
+
+func unpackID(w uint64) ID { return ID{Slot: int(w >> 32), Generation: uint32(w)} }
+
+// SlotInfo is one row of the scoreboard.
+type SlotInfo struct {
+	ID
+	PID          int
+	Master       bool  // a master's or a tool's slot, not a worker's
+	Owner        ID    // the master that claimed it
+	State        State // 0 while free
+	Live         bool  // attached: its process has proved its life
+	Requests     uint64
+	Errors       uint64 // with Requests: of this slot since the region was created, so that sums never fall
+	Connections  int64
+	Restarts     uint64 // processes after the slot's first
+	HeartbeatAge time.Duration
+	StartedAt    time.Time
+	Memory       uint64 // bytes resident, sampled
+}
+
+// now is the clock of the scoreboard: ms since boot, the same for every process
+// of the host, and never set back.
+func now() uint64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return 0 // no such error on Linux 2.6.39 and later
+	}
+	return uint64(ts.Sec)*1000 + uint64(ts.Nsec)/1e6
+}
+
+// Slots is a snapshot of the slots that are not free. Each word of it is
+// exact; a slot that changes hands meanwhile may mix two processes' words.
+func (r *Region) Slots() []SlotInfo {
+	rows := make([]SlotInfo, 0, 16)
+	at := now()
+	for i := range r.slotCount() {
+		rec := r.slot(i)
+		gen, phase := unpackControl(rec.control.Load())
+		if phase == phaseFree {
+			continue
+		}
+		row := SlotInfo{
+			ID:          ID{Slot: i, Generation: gen},
+			PID:         int(rec.pid.Load()),
+			Master:      i >= int(r.sb.slots),
+			Owner:       unpackID(rec.owner.Load()),
+			State:       State(rec.state.Load()),
+			Live:        phase == phaseLive,
+			Requests:    rec.requests.Load(),
+			Errors:      rec.errors.Load(),
+			Connections: int64(rec.connections.Load()),
+			Memory:      rec.memory.Load(),
+			StartedAt:   time.Now().Add(-since(at, rec.started.Load())).Truncate(time.Millisecond),
+		}
+		row.HeartbeatAge = since(at, rec.beat.Load())
+		if n := rec.spawns.Load(); n > 0 {
+			row.Restarts = n - 1
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// since is the time between two readings of now; a word written meanwhile may
+// be the later one.
+func since(at, then uint64) time.Duration {
+	if then == 0 || then > at {
+		return 0
+	}
+	return time.Duration(at-then) * time.Millisecond
+}
+
+func (r *Region) slot(i int) *slotRecord {
+	return r.mem.slot(r.sb.scoreboard + uint64(i)*slotSize)
+}
+
+func (r *Region) slotCount() int { return int(r.sb.slots) + MasterSlots }
+
+// Beat tells the master that this process is alive and scheduling.
+func (s *Store) Beat() { put(&s.slot.beat, now()) }
+
+// SetState tells what this process is doing.
+func (s *Store) SetState(st State) { put(&s.slot.state, uint64(st)) }
+
+// SetMemory records this process's resident memory in bytes.
+func (s *Store) SetMemory(bytes uint64) { put(&s.slot.memory, bytes) }
+
+// CountRequest counts an answered request. Only this process writes the word.
+func (s *Store) CountRequest() { add(&s.slot.requests, 1) }
+
+// CountError counts an answer that was the server's fault.
+func (s *Store) CountError() { add(&s.slot.errors, 1) }
+
+// ConnOpened counts an accepted connection.
+func (s *Store) ConnOpened() { add(&s.slot.connections, 1) }
+
+// ConnClosed counts a connection's end.
+func (s *Store) ConnClosed() { add(&s.slot.connections, ^uint64(0)) }

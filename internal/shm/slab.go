@@ -1,0 +1,109 @@
+package shm
+
+// A slab's use word: bump<<40 | (free item+1)<<24 | used<<8 | class. Items
+// below bump were handed out before; those of them that are free are linked
+// from free, each through its entry.link. Items from bump up were never used.
+
+type slabUse struct {
+	class, used, free, bump uint64
+}
+
+func unpackUse(w uint64) slabUse {
+	return slabUse{class: w & 0xff, used: w >> 8 & 0xffff, free: w >> 24 & 0xffff, bump: w >> 40 & 0xffff}
+}
+
+func (u slabUse) pack() uint64 { return u.class | u.used<<8 | u.free<<24 | u.bump<<40 }
+
+func (u slabUse) capacity() uint64 { return slabSize / classSize(u.class) }
+
+func packLinks(next, prev uint64) uint64 { return next<<32 | prev }
+
+func unpackLinks(w uint64) (next, prev uint64) { return w >> 32, w & 0xffffffff }
+
+// takeLocked reserves an item of the class in t and returns its offset. The
+// item is still free until t is committed: it may be filled, except for its
+// link. ok is false when the shard has no room.
+func (sh *shard) takeLocked(t *redo, class uint64) (off uint64, ok bool) {
+	head := t.get(sh.mem, sh.partialOff(class))
+	if head == 0 {
+		if head, ok = sh.assignLocked(t, class); !ok {
+			return 0, false
+		}
+	}
+	n := head - 1
+	use := unpackUse(t.get(sh.mem, sh.useOff(n)))
+	item := use.bump
+	if use.free != 0 {
+		item = use.free - 1
+		use.free = t.get(sh.mem, sh.itemOff(n, class, item)+linkAt)
+	} else {
+		use.bump++
+	}
+	use.used++
+	t.set(sh.useOff(n), use.pack())
+	if use.used == use.capacity() {
+		sh.unlinkSlabLocked(t, class, n)
+	}
+	return sh.itemOff(n, class, item), true
+}
+
+// giveLocked returns an item to its slab in t.
+func (sh *shard) giveLocked(t *redo, off uint64) {
+	n := (off - sh.items) / slabSize
+	use := unpackUse(t.get(sh.mem, sh.useOff(n)))
+	full := use.used == use.capacity()
+	t.set(off+linkAt, use.free)
+	use.free = (off-sh.items)%slabSize/classSize(use.class) + 1
+	use.used--
+	t.set(sh.useOff(n), use.pack())
+	if full {
+		sh.linkSlabLocked(t, use.class, n)
+	}
+}
+
+// assignLocked gives a slab that nobody uses to the class: one from the pool,
+// or the next that was never taken. Entry slabs never come back to the pool,
+// because a word of an entry must stay one.
+func (sh *shard) assignLocked(t *redo, class uint64) (slabPlus1 uint64, ok bool) {
+	poolOff, freshOff := sh.offsetOf(poolAt), sh.offsetOf(freshAt)
+	if head := t.get(sh.mem, poolOff); head != 0 {
+		next, _ := unpackLinks(t.get(sh.mem, sh.linksOff(head-1)))
+		t.set(poolOff, next)
+		slabPlus1 = head
+	} else if fresh := t.get(sh.mem, freshOff); fresh < uint64(len(sh.slabs)) {
+		t.set(freshOff, fresh+1)
+		slabPlus1 = fresh + 1
+	} else {
+		return 0, false
+	}
+	t.set(sh.useOff(slabPlus1-1), slabUse{class: class}.pack())
+	sh.linkSlabLocked(t, class, slabPlus1-1)
+	return slabPlus1, true
+}
+
+// linkSlabLocked puts a slab with a free item at the head of its class's list.
+func (sh *shard) linkSlabLocked(t *redo, class, n uint64) {
+	head := t.get(sh.mem, sh.partialOff(class))
+	t.set(sh.linksOff(n), packLinks(head, 0))
+	if head != 0 {
+		next, _ := unpackLinks(t.get(sh.mem, sh.linksOff(head-1)))
+		t.set(sh.linksOff(head-1), packLinks(next, n+1))
+	}
+	t.set(sh.partialOff(class), n+1)
+}
+
+// unlinkSlabLocked takes a slab that became full off its class's list.
+func (sh *shard) unlinkSlabLocked(t *redo, class, n uint64) {
+	next, prev := unpackLinks(t.get(sh.mem, sh.linksOff(n)))
+	if prev == 0 {
+		t.set(sh.partialOff(class), next)
+	} else {
+		_, before := unpackLinks(t.get(sh.mem, sh.linksOff(prev-1)))
+		t.set(sh.linksOff(prev-1), packLinks(next, before))
+	}
+	if next != 0 {
+		after, _ := unpackLinks(t.get(sh.mem, sh.linksOff(next-1)))
+		t.set(sh.linksOff(next-1), packLinks(after, prev))
+	}
+	t.set(sh.linksOff(n), 0)
+}

@@ -1,0 +1,94 @@
+package shm
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+)
+
+// snapshot is a private copy of one shard, as it is or, where a committed
+// change is not applied yet, as it will be.
+type snapshot struct {
+	shard *shard
+	words []uint64 // the shard's, up to the last slab that may be taken
+	lock  uint32
+	seq   uint64
+	state uint64
+	bad   error // the redo record is not one that a holder writes
+}
+
+// snapshotTries bounds the attempts on a shard that keeps changing.
+const snapshotTries = 1000
+
+// take copies the shard. A copy is good if seq and state are the same before
+// and after: whatever a holder applied meanwhile is a pair of the record that
+// is applied to the copy as well. It reports false for a shard that never
+// held still.
+func (s *snapshot) take(sh *shard) bool {
+	h := sh.header
+	for try := range snapshotTries {
+		s.shard, s.lock, s.seq, s.state, s.bad = sh, h.lock.Load(), h.seq.Load(), h.state.Load(), nil
+		// A pending record may take slabs beyond fresh, but not more than it has pairs.
+		fresh := min(h.fresh.Load()+maxPairs, uint64(len(sh.slabs)))
+		s.copy(sh.items - sh.start + fresh*slabSize)
+		n, err := sh.pending()
+		if h.seq.Load() == s.seq && h.state.Load() == s.state {
+			s.bad = err
+			s.apply(n)
+			return true
+		}
+		if try%16 == 15 {
+			time.Sleep(time.Millisecond)
+		}
+		runtime.Gosched()
+	}
+	return false
+}
+
+func (s *snapshot) copy(n uint64) {
+	words := s.shard.mem.words(s.shard.start, n/8)
+	s.words = s.words[:0]
+	for i := range words {
+		s.words = append(s.words, words[i].Load())
+	}
+}
+
+// apply does to the copy what Recover would do to the shard.
+func (s *snapshot) apply(n int) {
+	for i := range n {
+		off, v := s.shard.header.pairs[i].offset.Load(), s.shard.header.pairs[i].value.Load()
+		at := (off &^ killFlag) - s.shard.start
+		if at/8 >= uint64(len(s.words)) {
+			continue
+		}
+		w := &s.words[at/8]
+		switch {
+		case off&killFlag == 0:
+			*w = v
+		case kindOf(*w) != kindDead && genOf(*w) == v:
+			*w = killed(*w)
+		}
+	}
+}
+
+// at is the word at a region offset, 0 beyond what was copied.
+func (s *snapshot) at(off uint64) uint64 {
+	if i := (off - s.shard.start) / 8; i < uint64(len(s.words)) {
+		return s.words[i]
+	}
+	return 0
+}
+
+// unfinished says in words what the lock, seq and state of the copy show.
+func (s *snapshot) unfinished() []string {
+	var out []string
+	if s.lock != 0 {
+		out = append(out, fmt.Sprintf("shard %d is locked by slot %d", s.shard.index, int(s.lock>>slotShift&(1<<(genShift-slotShift)-1))-1))
+	}
+	if s.state != 0 {
+		out = append(out, fmt.Sprintf("shard %d has a committed change of %d words to apply", s.shard.index, s.state>>32))
+	} else if s.seq&1 == 1 {
+		out = append(out, fmt.Sprintf("shard %d was applying a change, all of which is applied", s.shard.index))
+	}
+	return out
+}
