@@ -1,0 +1,162 @@
+package httpapi
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"log"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
+	"github.com/valyala/fasthttp/fasthttputil"
+
+	"github.com/fondue-server/fondue/internal/command"
+	"github.com/fondue-server/fondue/internal/shm"
+)
+
+// newCommands returns commands over an empty region on the heap, which is
+// checked when the test ends.
+func newCommands(t testing.TB) *command.Commands {
+	t.Helper()
+	region, err := shm.NewHeap(shm.Geometry{Size: 8 << 20, Slots: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	master, _, err := region.AttachMaster(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := master.Claim(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	master.Spawned(id, os.Getpid())
+	store, err := region.Attach(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.SetState(shm.StateReady)
+	t.Cleanup(func() {
+		if report := region.Check(); !report.OK() {
+			t.Errorf("region after the test: %+v", report.Violations)
+		}
+	})
+	return command.New(region, store, os.Getpid())
+}
+
+// client sends requests, byte for byte, to a server over an API.
+type client struct {
+	t        testing.TB
+	commands *command.Commands
+	listener *fasthttputil.InmemoryListener
+}
+
+func newClient(t testing.TB) *client {
+	t.Helper()
+	c := &client{t: t, commands: newCommands(t), listener: fasthttputil.NewInmemoryListener()}
+	api := New(c.commands)
+	server := &fasthttp.Server{
+		Handler: api.Handle, ErrorHandler: api.HandleError,
+		Logger: log.New(io.Discard, "", 0), NoDefaultContentType: true, DisablePreParseMultipartForm: true, SecureErrorLogMessage: true,
+		ReadBufferSize: MaxHeader, MaxRequestBodySize: MaxBody, ReadTimeout: 500 * time.Millisecond,
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(c.listener) }()
+	t.Cleanup(func() { _ = c.listener.Close(); <-done })
+	return c
+}
+
+// raw sends bytes and reads one response with its body.
+func (c *client) raw(request, method string) (*http.Response, string) {
+	c.t.Helper()
+	conn, err := c.listener.Dial()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close()
+	go func() { _, _ = io.WriteString(conn, request) }()
+	response, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		c.t.Fatalf("%.200q: %v", request, err)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		c.t.Fatalf("%.200q: %v", request, err)
+	}
+	return response, string(body)
+}
+
+// do sends "METHOD target", header lines and a body.
+func (c *client) do(line, header, body string) (*http.Response, string) {
+	c.t.Helper()
+	request := line + " HTTP/1.1\r\nHost: test\r\nConnection: close\r\n" + header
+	if body != "" {
+		request += "Content-Length: " + itoa(len(body)) + "\r\n"
+	}
+	method, _, _ := strings.Cut(line, " ")
+	return c.raw(request+"\r\n"+body, method)
+}
+
+func itoa(n int) string { return string(appendInt(nil, int64(n))) }
+
+// checkProblem fails unless the response is a problem that says something.
+func checkProblem(t testing.TB, what string, response *http.Response, body string) string {
+	t.Helper()
+	var p struct {
+		Type, Title, Detail string
+		Status              int
+	}
+	if err := json.Unmarshal([]byte(body), &p); err != nil {
+		t.Errorf("%s: problem is not JSON: %v: %q", what, err, body)
+	}
+	if p.Type != "about:blank" || p.Title != http.StatusText(response.StatusCode) && response.StatusCode != 431 ||
+		p.Status != response.StatusCode || p.Detail == "" {
+		t.Errorf("%s: status %d with problem %+v", what, response.StatusCode, p)
+	}
+	if got := response.Header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("%s: Content-Type %q", what, got)
+	}
+	return p.Detail
+}
+
+// step is one request and what it must answer: the exact body, or for a
+// problem a part of its detail.
+type step struct {
+	line, header, body string
+	status             int
+	want               string
+}
+
+func run(t *testing.T, steps []step) {
+	t.Helper()
+	c := newClient(t)
+	for _, s := range steps {
+		response, body := c.do(s.line, s.header, s.body)
+		what := s.line + " " + strings.TrimSpace(s.header) + " " + s.body
+		if len(what) > 100 {
+			what = what[:100] + "..."
+		}
+		if response.StatusCode != s.status {
+			t.Errorf("%s: status %d, want %d: %s", what, response.StatusCode, s.status, body)
+			continue
+		}
+		switch {
+		case s.status >= 400 && response.Request.Method == "HEAD":
+		case s.status >= 400:
+			if detail := checkProblem(t, what, response, body); !strings.Contains(detail, s.want) {
+				t.Errorf("%s: detail %q, want %q in it", what, detail, s.want)
+			}
+		default:
+			if body != s.want {
+				t.Errorf("%s: body %q, want %q", what, body, s.want)
+			}
+			if got := response.Header.Get("Content-Type"); s.status != 204 && got != "application/json" {
+				t.Errorf("%s: Content-Type %q", what, got)
+			}
+		}
+	}
+}

@@ -1,0 +1,55 @@
+package httpapi
+
+import (
+	"bytes"
+
+	"github.com/valyala/fasthttp"
+)
+
+// jsonBody returns the body of a PUT, unless its header says that it is
+// something else than JSON. No Content-Type passes for JSON.
+func (r *request) jsonBody() ([]byte, error) {
+	header := &r.ctx.Request.Header
+	if coding := header.ContentEncoding(); len(coding) > 0 && !bytes.EqualFold(coding, []byte("identity")) {
+		return nil, problemf(fasthttp.StatusUnsupportedMediaType, "Content-Encoding %q is not supported; send the body as it is", coding)
+	}
+	media, _, _ := bytes.Cut(header.ContentType(), []byte(";"))
+	media = bytes.ToLower(bytes.TrimSpace(media))
+	if len(media) > 0 && string(media) != "application/json" &&
+		!(bytes.HasPrefix(media, []byte("application/")) && bytes.HasSuffix(media, []byte("+json"))) {
+		return nil, problemf(fasthttp.StatusUnsupportedMediaType, "Content-Type is %q; send application/json", media)
+	}
+	return r.ctx.Request.Body(), nil
+}
+
+// args answers /args.
+func (a *API) args(r *request) error {
+	if err := r.parseQuery(0); err != nil {
+		return err
+	}
+	if r.method == put {
+		if err := r.refuseConditions(); err != nil {
+			return err
+		}
+		object, err := r.jsonBody()
+		if err != nil {
+			return err
+		}
+		if err := a.commands.SetArgs(object); err != nil {
+			return err
+		}
+	}
+	b, err := a.commands.Args(append(r.body(), `{"args":`...))
+	if err != nil {
+		return err
+	}
+	return r.reply(append(b, '}'))
+}
+
+// refuseConditions refuses what would make a PUT of the arguments conditional.
+func (r *request) refuseConditions() error {
+	if r.ctx.Request.Header.Peek(fasthttp.HeaderIfNoneMatch) != nil {
+		return problemf(fasthttp.StatusBadRequest, "%s is not supported here; leave it out", fasthttp.HeaderIfNoneMatch)
+	}
+	return r.refuseIfMatch()
+}

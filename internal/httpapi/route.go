@@ -1,0 +1,158 @@
+package httpapi
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+)
+
+// method is a set of HTTP methods, as bits.
+type method uint8
+
+const (
+	get method = 1 << iota
+	head
+	post
+	put
+	del
+	options
+	// otherMethod is any method that no route has.
+	otherMethod
+)
+
+var methodNames = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"}
+
+func methodOf(name []byte) method {
+	switch string(name) {
+	case "GET":
+		return get
+	case "POST":
+		return post
+	case "PUT":
+		return put
+	case "DELETE":
+		return del
+	case "HEAD":
+		return head
+	case "OPTIONS":
+		return options
+	}
+	return otherMethod
+}
+
+// String lists the methods as the Allow header does.
+func (m method) String() string {
+	var names []string
+	for i, name := range methodNames {
+		if m&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+type route uint8
+
+const (
+	routeNone route = iota
+	routeIncrement
+	routeReport
+	routeReset
+	routeCount
+	routeArgs
+	routeKey
+	routeKeyIncrement
+	routeWorkers
+	routeHealth
+	routeReady
+)
+
+// allowed has the methods of each route but OPTIONS, which every route has.
+var allowed = [...]method{
+	routeIncrement:    get | head | post,
+	routeReport:       get | head,
+	routeReset:        get | head | post,
+	routeCount:        get | head,
+	routeArgs:         get | head | put,
+	routeKey:          get | head | put | del,
+	routeKeyIncrement: post,
+	routeWorkers:      get | head,
+	routeHealth:       get | head,
+	routeReady:        get | head,
+}
+
+var (
+	prefixKeys      = []byte("/v1/keys/")
+	suffixIncrement = []byte("/increment")
+)
+
+// route finds the route of an undecoded path. For the routes of one key it
+// leaves the key, still undecoded, in r.key.
+func (r *request) route(path []byte) route {
+	switch string(path) {
+	case "/increment":
+		return routeIncrement
+	case "/report":
+		return routeReport
+	case "/reset":
+		return routeReset
+	case "/count":
+		return routeCount
+	case "/args":
+		return routeArgs
+	case "/v1/workers":
+		return routeWorkers
+	case "/healthz":
+		return routeHealth
+	case "/readyz":
+		return routeReady
+	}
+	key, found := bytes.CutPrefix(path, prefixKeys)
+	if !found {
+		return routeNone
+	}
+	slash := bytes.IndexByte(key, '/')
+	switch {
+	case slash < 0:
+		r.key = key
+		return routeKey
+	case string(key[slash:]) == string(suffixIncrement):
+		r.key = key[:slash]
+		return routeKeyIncrement
+	}
+	return routeNone
+}
+
+// refuseMethod answers a request whose method the route does not have, or
+// whose route does not exist.
+func (r *request) refuseMethod(which route, path []byte) error {
+	asterisk := len(path) == 1 && path[0] == '*' && r.method == options
+	if which == routeNone && !asterisk {
+		return notFound(path)
+	}
+	allow := allowed[which] | options
+	if asterisk {
+		allow = get | head | post | put | del | options
+	}
+	r.ctx.Response.Header.Set(fasthttp.HeaderAllow, allow.String())
+	if r.method == options {
+		r.ctx.Response.SetStatusCode(fasthttp.StatusNoContent)
+		return nil
+	}
+	return problemf(fasthttp.StatusMethodNotAllowed, "this resource answers %s", allow)
+}
+
+func notFound(path []byte) error {
+	if bytes.HasPrefix(path, prefixKeys) {
+		return problemf(fasthttp.StatusNotFound,
+			"the routes of a key are /v1/keys/{key} and /v1/keys/{key}/increment; a slash within the key is written %%2F")
+	}
+	if string(path) == "/v1/keys" {
+		return problemf(fasthttp.StatusNotFound,
+			"keys cannot be listed or deleted together in this release; name one: /v1/keys/{key}")
+	}
+	return problemf(fasthttp.StatusNotFound,
+		"no such route; there are /increment, /report, /reset, /count, /args, /v1/keys/{key}, "+
+			"/v1/keys/{key}/increment, /v1/workers, /healthz and /readyz")
+}

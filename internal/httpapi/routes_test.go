@@ -1,0 +1,277 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestCounters(t *testing.T) {
+	t.Parallel()
+	pid := itoa(os.Getpid())
+	run(t, []step{
+		{"GET /report", "", "", 200, `{"count":0,"current_process_id":` + pid + `}`},
+		{"GET /report?key=cnt", "", "", 200, `{"count":null,"current_process_id":` + pid + `}`},
+		{"GET /count", "", "", 200, `0`},
+		{"GET /count?key=cnt", "", "", 200, `0`},
+		{"GET /increment", "", "", 200, `{"key":"count","count":1}`},
+		{"POST /increment", "", "", 200, `{"key":"count","count":2}`},
+		{"POST /increment", "", "ignored", 200, `{"key":"count","count":3}`},
+		{"HEAD /increment", "", "", 200, ``},
+		{"GET /count", "", "", 200, `4`},
+		{"GET /increment?key=cnt&by=-5", "", "", 200, `{"key":"cnt","count":-5}`},
+		{"GET /increment?by=+7&key=cnt", "", "", 200, `{"key":"cnt","count":2}`},
+		{"GET /increment?by=%2B7&&key=cnt&", "", "", 200, `{"key":"cnt","count":9}`},
+		{"GET /increment?key=cnt&by=0", "", "", 200, `{"key":"cnt","count":9}`},
+		{"GET http://other:80/count?key=cnt", "", "", 200, `9`},
+		{"GET /reset?key=cnt", "", "", 200, `{"key":"cnt","count":0,"previous":9}`},
+		{"POST /reset?key=cnt", "", "", 200, `{"key":"cnt","count":0,"previous":0}`},
+		{"GET /reset?key=never", "", "", 200, `{"key":"never","count":0,"previous":0}`},
+		{"GET /v1/keys/never", "", "", 404, "no such key"},
+		{"GET /report?key=cnt", "", "", 200, `{"count":0,"current_process_id":` + pid + `}`},
+	})
+}
+
+func TestRange(t *testing.T) {
+	t.Parallel()
+	run(t, []step{
+		{"GET /increment?by=9223372036854775807", "", "", 200, `{"key":"count","count":9223372036854775807}`},
+		{"GET /increment", "", "", 409, "unchanged"},
+		{"GET /count", "", "", 200, `9223372036854775807`},
+		{"GET /increment?key=low&by=-9223372036854775808", "", "", 200, `{"key":"low","count":-9223372036854775808}`},
+		{"GET /increment?key=low&by=-1", "", "", 409, "unchanged"},
+		{"GET /count?key=low", "", "", 200, `-9223372036854775808`},
+		{"GET /increment?by=9223372036854775808", "", "", 400, "9223372036854775807"},
+		{"GET /increment?by=-9223372036854775809", "", "", 400, "-9223372036854775808"},
+		{"GET /increment?by=99999999999999999999999999", "", "", 400, "by must be an integer"},
+	})
+}
+
+func TestParameters(t *testing.T) {
+	t.Parallel()
+	run(t, []step{
+		{"GET /increment?by=x", "", "", 400, "by must be an integer"},
+		{"GET /increment?by=", "", "", 400, "by must be an integer"},
+		{"GET /increment?by", "", "", 400, "by must be an integer"},
+		{"GET /increment?by=1.0", "", "", 400, "by must be an integer"},
+		{"GET /increment?by=1e3", "", "", 400, "by must be an integer"},
+		{"GET /increment?by=0x10", "", "", 400, "by must be an integer"},
+		{"GET /increment?by=--1", "", "", 400, "by must be an integer"},
+		{"GET /increment?by=%2B%2B1", "", "", 400, "by must be an integer"},
+		{"GET /increment?by=%zz", "", "", 400, "by must be an integer"},
+		{"GET /increment?by=%" + strings.Repeat("30", 100), "", "", 400, "by must be an integer"},
+		{"GET /increment?by=%31%32", "", "", 200, `{"key":"count","count":12}`},
+		{"GET /increment?by=1&by=1", "", "", 400, "twice"},
+		{"GET /increment?key=a&key=a", "", "", 400, "twice"},
+		{"GET /increment?ky=a", "", "", 400, "key and by"},
+		{"GET /increment?Key=a", "", "", 400, "key and by"},
+		{"GET /increment?ttl=30s", "", "", 400, "ttl is not supported"},
+		{"GET /increment?init=3", "", "", 400, "key and by"},
+		{"GET /report?by=3", "", "", 400, "takes key"},
+		{"GET /args?key=3", "", "", 400, "takes none"},
+		{"POST /v1/keys/a/increment?key=b", "", "", 400, "by and init"},
+		{"GET /increment?key=", "", "", 400, "1 to 512"},
+		{"GET /increment?key", "", "", 400, "1 to 512"},
+		{"GET /increment?key=%", "", "", 400, "hexadecimal"},
+		{"GET /increment?key=%4", "", "", 400, "hexadecimal"},
+		{"GET /increment?key=a%4g", "", "", 400, "hexadecimal"},
+		{"GET /increment?key=a#b", "", "", 400, "%23"},
+		{"GET /increment?key=" + strings.Repeat("k", 513), "", "", 400, "1 to 512"},
+		{"GET /increment?key=" + strings.Repeat("%6b", 513), "", "", 400, "1 to 512"},
+		{"GET /increment?key=a+b%2B", "", "", 200, `{"key":"a b+","count":1}`},
+		{"GET /v1/keys/a%20b+", "", "", 200, `1`},
+		{"GET /count", "", "", 200, `12`},
+		{"GET /healthz?probe=1", "", "", 200, `{"status":"ok"}`},
+		{"GET /readyz?probe=1", "", "", 200, `{"status":"ready"}`},
+	})
+}
+
+func TestKeyBytes(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("k", 512)
+	run(t, []step{
+		{"POST /v1/keys/a%2Fb/increment", "", "", 200, `{"key":"a/b","value":1}`},
+		{"POST /v1/keys/a%2fb/increment", "", "", 200, `{"key":"a/b","value":2}`},
+		{"POST /v1/keys/../increment", "", "", 200, `{"key":"..","value":1}`},
+		{"POST /v1/keys/./increment", "", "", 200, `{"key":".","value":1}`},
+		{"POST /v1/keys/%2F%2F/increment", "", "", 200, `{"key":"//","value":1}`},
+		{"POST /v1/keys/%00/increment", "", "", 200, `{"key":"\u0000","value":1}`},
+		{"POST /v1/keys/%ff%22%5c%0a/increment", "", "", 200, `{"key":"\ufffd\"\\\n","value":1}`},
+		{"POST /v1/keys/%c3%bc%E2%82%ac/increment", "", "", 200, `{"key":"ü€","value":1}`},
+		{"POST /v1/keys/ü€/increment", "", "", 200, `{"key":"ü€","value":2}`},
+		{"POST /v1/keys/http://x/increment", "", "", 404, "%2F"},
+		{"POST /v1/keys/http:%2F%2Fx/increment", "", "", 200, `{"key":"http://x","value":1}`},
+		{"POST /v1/keys/increment/increment", "", "", 200, `{"key":"increment","value":1}`},
+		{"GET /v1/keys/increment", "", "", 200, `1`},
+		{"POST /v1/keys/" + long + "/increment", "", "", 200, `{"key":"` + long + `","value":1}`},
+		{"POST /v1/keys/" + strings.Repeat("%6b", 512) + "/increment", "", "", 200, `{"key":"` + long + `","value":2}`},
+		{"GET /v1/keys/" + long + "k", "", "", 400, "1 to 512"},
+		{"GET /v1/keys/", "", "", 400, "1 to 512"},
+		{"POST /v1/keys//increment", "", "", 400, "1 to 512"},
+		{"GET /v1/keys/%2", "", "", 400, "hexadecimal"},
+		{"GET /v1/keys/a/b", "", "", 404, "%2F"},
+		{"GET /v1/keys//", "", "", 404, "%2F"},
+		{"GET /v1/keys", "", "", 404, "listed"},
+		{"GET /v1//keys/a", "", "", 404, "no such route"},
+		{"GET /x/../increment", "", "", 404, "no such route"},
+		{"GET //increment", "", "", 404, "no such route"},
+		{"GET /", "", "", 404, "/increment"},
+		{"GET /increment/", "", "", 404, "/increment"},
+	})
+}
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	run(t, []step{
+		{"GET /v1/keys/a", "", "", 404, "no such key"},
+		{"HEAD /v1/keys/a", "", "", 404, ""},
+		{"DELETE /v1/keys/a", "", "", 404, "no such key"},
+		{"PUT /v1/keys/a", "", "41", 201, `41`},
+		{"PUT /v1/keys/a", "", " -0\r\n", 200, `0`},
+		{"PUT /v1/keys/a", "Content-Type: application/json; charset=utf-8\r\n", "42", 200, `42`},
+		{"PUT /v1/keys/a", "Content-Type: application/vnd.x+JSON\r\n", "42", 200, `42`},
+		{"GET /v1/keys/a", "", "", 200, `42`},
+		{"HEAD /v1/keys/a", "", "", 200, ``},
+		{"POST /v1/keys/a/increment?by=8&init=1000", "", "", 200, `{"key":"a","value":50}`},
+		{"POST /v1/keys/b/increment?init=1000", "", "", 200, `{"key":"b","value":1001}`},
+		{"POST /v1/keys/c/increment?init=9223372036854775807", "", "", 409, "unchanged"},
+		{"GET /v1/keys/c", "", "", 404, "no such key"},
+		{"PUT /v1/keys/a", "If-None-Match: *\r\n", "1", 412, "exists"},
+		{"PUT /v1/keys/d", "If-None-Match: *\r\n", "1", 201, `1`},
+		{"PUT /v1/keys/a", "If-None-Match: \"x\"\r\n", "1", 400, "If-None-Match"},
+		{"PUT /v1/keys/a", "If-Match: \"x\"\r\n", "1", 400, "If-Match"},
+		{"DELETE /v1/keys/a", "If-Match: \"x\"\r\n", "", 400, "If-Match"},
+		{"PUT /v1/keys/a?ttl=30s", "", "1", 400, "ttl"},
+		{"POST /v1/keys/a/increment?ttl=30s", "", "", 400, "ttl"},
+		{"PUT /v1/keys/a", "Content-Type: text/plain\r\n", "1", 415, "application/json"},
+		{"PUT /v1/keys/a", "Content-Type: application/x-www-form-urlencoded\r\n", "1", 415, "application/json"},
+		{"PUT /v1/keys/a", "Content-Encoding: gzip\r\n", "1", 415, "gzip"},
+		{"PUT /v1/keys/a", "", "", 422, "not JSON"},
+		{"PUT /v1/keys/a", "", "nope", 422, "not JSON"},
+		{"PUT /v1/keys/a", "", "007", 422, "not JSON"},
+		{"PUT /v1/keys/a", "", "+7", 422, "not JSON"},
+		{"PUT /v1/keys/a", "", "1 2", 422, "not JSON"},
+		{"PUT /v1/keys/a", "", `"1"`, 422, "only integers"},
+		{"PUT /v1/keys/a", "", `{"a":1}`, 422, "only integers"},
+		{"PUT /v1/keys/a", "", "null", 422, "only integers"},
+		{"PUT /v1/keys/a", "", "1.0", 422, "without fraction"},
+		{"PUT /v1/keys/a", "", "1e3", 422, "without fraction"},
+		{"PUT /v1/keys/a", "", "9223372036854775808", 422, "64-bit"},
+		{"PUT /v1/keys/a", "", "-9223372036854775808", 200, `-9223372036854775808`},
+		{"DELETE /v1/keys/a", "", "", 204, ``},
+		{"GET /v1/keys/a", "", "", 404, "no such key"},
+	})
+}
+
+func TestArgs(t *testing.T) {
+	t.Parallel()
+	// {"a":"..."} of exactly the largest size.
+	largest := `{"a":"` + strings.Repeat("x", 64<<10-8) + `"}`
+	run(t, []step{
+		{"GET /args", "", "", 200, `{"args":{}}`},
+		{"PUT /args", "", "\n {\"a\": [1, 2]} ", 200, `{"args":{"a": [1, 2]}}`},
+		{"GET /args", "", "", 200, `{"args":{"a": [1, 2]}}`},
+		{"PUT /args", "", "[1]", 422, "object"},
+		{"PUT /args", "", "", 422, "not JSON"},
+		{"PUT /args", "", "{", 422, "not JSON"},
+		{"PUT /args", "", "{\"a\":\"\xff\"}", 422, "not JSON"},
+		{"PUT /args", "Content-Type: text/plain\r\n", "{}", 415, "application/json"},
+		{"PUT /args", "If-None-Match: *\r\n", "{}", 400, "If-None-Match"},
+		{"PUT /args", "", largest + "  ", 200, `{"args":` + largest + `}`},
+		{"PUT /args", "", strings.Replace(largest, "x", "xx", 1), 413, "65536"},
+		{"GET /args", "", "", 200, `{"args":` + largest + `}`},
+		{"PUT /args", "", "{}", 200, `{"args":{}}`},
+		{"POST /args", "", "{}", 405, "GET, HEAD, PUT, OPTIONS"},
+	})
+}
+
+func TestMethods(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	for _, s := range []struct {
+		line, allow string
+		status      int
+	}{
+		{"PUT /increment", "GET, HEAD, POST, OPTIONS", 405},
+		{"DELETE /count", "GET, HEAD, OPTIONS", 405},
+		{"PATCH /v1/keys/a", "GET, HEAD, PUT, DELETE, OPTIONS", 405},
+		{"GET /v1/keys/a/increment", "POST, OPTIONS", 405},
+		{"POST /healthz", "GET, HEAD, OPTIONS", 405},
+		{"BREW /report", "GET, HEAD, OPTIONS", 405},
+		{"OPTIONS /reset", "GET, HEAD, POST, OPTIONS", 204},
+		{"OPTIONS *", "GET, HEAD, POST, PUT, DELETE, OPTIONS", 204},
+		{"OPTIONS /nothing", "", 404},
+	} {
+		response, body := c.do(s.line, "", "")
+		if response.StatusCode != s.status || response.Header.Get("Allow") != s.allow {
+			t.Errorf("%s: %d, Allow %q", s.line, response.StatusCode, response.Header.Get("Allow"))
+		}
+		if s.status >= 400 {
+			checkProblem(t, s.line, response, body)
+		}
+	}
+}
+
+func TestWorkers(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	response, body := c.do("GET /v1/workers", "", "")
+	var got struct{ Workers []map[string]any }
+	if err := json.Unmarshal([]byte(body), &got); err != nil || response.StatusCode != 200 || len(got.Workers) != 1 {
+		t.Fatalf("%d %v %s", response.StatusCode, err, body)
+	}
+	w := got.Workers[0]
+	for _, name := range strings.Fields("slot pid generation state requests errors connections heartbeat_age_ms restarts memory_bytes") {
+		if _, found := w[name]; !found {
+			t.Errorf("no %s in %s", name, body)
+		}
+	}
+	if w["pid"] != float64(os.Getpid()) || w["state"] != "ready" {
+		t.Errorf("own row: %s", body)
+	}
+}
+
+func TestDraining(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	c.commands.Drain()
+	response, body := c.do("GET /readyz", "", "")
+	if response.StatusCode != 503 || !strings.Contains(checkProblem(t, "readyz", response, body), "draining") {
+		t.Errorf("readyz while draining: %d %s", response.StatusCode, body)
+	}
+	for _, line := range []string{"GET /healthz", "GET /increment"} {
+		if response, body := c.do(line, "", ""); response.StatusCode != 200 {
+			t.Errorf("%s while draining: %d %s", line, response.StatusCode, body)
+		}
+	}
+}
+
+// TestProtocolErrors: what fasthttp refuses itself is a problem as well.
+func TestProtocolErrors(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	for name, s := range map[string]struct {
+		raw    string
+		status int
+	}{
+		"large header":   {"GET /count HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", MaxHeader) + "\r\n\r\n", 431},
+		"large target":   {"GET /count?key=" + strings.Repeat("x", MaxHeader) + " HTTP/1.1\r\nHost: a\r\n\r\n", 431},
+		"large body":     {"PUT /args HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n", 413},
+		"no host":        {"GET /count HTTP/1.1\r\n\r\n", 400},
+		"no version":     {"GET /count\r\n\r\n", 400},
+		"other protocol": {"\x16\x03\x01\x02\x00\x01\r\n\r\n", 400},
+		"bad length":     {"PUT /args HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400},
+		"two lengths":    {"PUT /args HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400},
+		"bad chunk":      {"PUT /args HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
+		"control byte":   {"GET /v1/keys/a\x01 HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+		"bad host":       {"GET /count HTTP/1.1\r\nHost: [::1\r\n\r\n", 400},
+		"slow":           {"GET /count HTTP/1.1\r\nHost: a\r\n", 408},
+	} {
+		response, body := c.raw(s.raw, "GET")
+		if response.StatusCode != s.status {
+			t.Errorf("%s: %d, want %d: %s", name, response.StatusCode, s.status, body)
+		}
+		checkProblem(t, name, response, body)
+	}
+}
