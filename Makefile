@@ -1,0 +1,87 @@
+# Everything runs with Go alone; race also wants a C compiler and is left out,
+# with a message, where there is none.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO      ?= go
+ARGS    ?=
+BIN     := bin/fondue
+RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null)
+TOOL    := $(GO) tool -modfile=tools/go.mod
+
+# Durations of the long targets.
+CRASH_TIME ?= 5m
+FUZZ_TIME  ?= 30s
+BENCH_ARGS ?=
+
+# Packages whose tests drive the heap-backed region or none: where the race
+# detector sees everything that they touch.
+RACE := ./internal/shm ./internal/command ./internal/httpapi ./internal/handoff ./internal/logging ./internal/listen ./internal/master ./internal/worker
+
+.PHONY: help build run test race crash fuzz lint fmt bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  make run ARGS="--workers 4 --listen :8080" passes flags to the server'
+
+build: ## Build bin/fondue, static
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.release=$(RELEASE)' -o $(BIN) ./cmd/server
+
+run: build ## Build and serve on 127.0.0.1:8000; ARGS="..." passes flags
+	@exec $(BIN) serve $(ARGS)
+
+test: ## Run every test: units, mapped regions, many processes, the real binary
+	$(GO) test ./...
+
+race: ## Run the tests under the race detector, over heap-backed regions
+	@if [ "$$(CGO_ENABLED=1 $(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null; then \
+		echo '$(GO) test -race -short $(RACE)'; \
+		CGO_ENABLED=1 $(GO) test -race -short $(RACE); \
+	else \
+		echo 'race: skipped, the race detector needs a C compiler (install gcc or clang)'; \
+	fi
+
+crash: ## Run the crash points at length; CRASH_TIME=5m
+	FONDUE_CRASH_TIME=$(CRASH_TIME) $(GO) test -tags crashpoints -run Crash -count 1 -timeout 0 ./internal/shm
+
+fuzz: ## Run every fuzz target for a while; FUZZ_TIME=30s
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) "$$package"; \
+		done; \
+	done
+
+lint: ## Run vet, the rules of the tree, staticcheck, gofumpt and deadcode
+	$(GO) vet ./...
+	$(GO) vet -tags crashpoints ./internal/shm
+	$(GO) test -count 1 ./internal/lint
+	@if $(TOOL) staticcheck -version >/dev/null 2>&1; then \
+		echo 'staticcheck, gofumpt, deadcode'; \
+		$(TOOL) staticcheck ./...; \
+		unformatted=$$($(TOOL) gofumpt -l bench cmd internal); \
+		if [ -n "$$unformatted" ]; then echo "not as gofumpt writes it, run make fmt: $$unformatted"; exit 1; fi; \
+		dead=$$($(TOOL) deadcode -test ./...); \
+		if [ -n "$$dead" ]; then echo "$$dead"; exit 1; fi; \
+	else \
+		echo 'lint: staticcheck, gofumpt and deadcode skipped, tools/go.mod could not be fetched'; \
+	fi
+
+fmt: ## Rewrite the sources as gofumpt does, or gofmt without it
+	@if $(TOOL) gofumpt -version >/dev/null 2>&1; then \
+		$(TOOL) gofumpt -w bench cmd internal; \
+	else \
+		gofmt -w bench cmd internal; \
+	fi
+
+bench: build ## Print the figures: in process, over HTTP, memory, start; BENCH_ARGS="-rounds 15"
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/bench ./bench
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/constant ./bench/constant
+	$(GO) test -run '^$$' -bench . -benchmem -count 3 ./internal/shm
+	@bin/bench $(BENCH_ARGS)
+
+clean: ## Remove what was built
+	@rm -rf bin

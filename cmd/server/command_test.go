@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// invoke runs one command line in this process.
+func invoke(env map[string]string, args ...string) (code int, stdout, stderr string) {
+	var out, log bytes.Buffer
+	p := process{
+		stdout: &out, stderr: &log,
+		lookup: func(name string) (string, bool) {
+			v, ok := env[name]
+			return v, ok
+		},
+		environ: func() []string {
+			var list []string
+			for name, value := range env {
+				list = append(list, name+"="+value)
+			}
+			return list
+		},
+	}
+	code = p.run(args)
+	return code, out.String(), log.String()
+}
+
+// TestMistakes: one line, the flag or variable named, what would be right, 2.
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	cases := []struct {
+		name string
+		env  map[string]string
+		args []string
+		want []string
+	}{
+		{"unknown flag", nil, []string{"--wokers", "3"}, []string{"--wokers", "did you mean --workers?"}},
+		{"flag unlike any", nil, []string{"--colour"}, []string{"--colour", "--help"}},
+		{"short flag", nil, []string{"-w", "3"}, []string{"-w", "two dashes"}},
+		{"no value", nil, []string{"--workers"}, []string{"--workers N"}},
+		{"extra word", nil, []string{"serve", "now"}, []string{`"now"`, "flags only"}},
+		{"unknown command", nil, []string{"chekc"}, []string{`"chekc"`, "did you mean check?"}},
+		{"later command", nil, []string{"status"}, []string{"status", "not part of this version"}},
+		{"workers not a number", nil, []string{"--workers", "many"}, []string{"--workers", `"many"`, "whole number from 1"}},
+		{"no workers", nil, []string{"--workers", "0"}, []string{"--workers", "from 1"}},
+		{"fewer than none", nil, []string{"--workers=-1"}, []string{"--workers", "from 1"}},
+		{"more workers than slots", nil, []string{"--workers", "9", "--max-workers", "8"}, []string{"--workers", "--max-workers 9"}},
+		{"join and fresh", nil, []string{"--join", "--fresh"}, []string{"--join", "--fresh", "one of them"}},
+		{"switch with a value", nil, []string{"--join=perhaps"}, []string{"--join", "true nor false"}},
+		{"port alone", nil, []string{"--listen", "8000"}, []string{"--listen", ":8000"}},
+		{"path alone", nil, []string{"--listen", "/run/x"}, []string{"--listen", "unix:/run/x"}},
+		{"URL", nil, []string{"--listen", "http://h:80/"}, []string{"--listen", "write h:80"}},
+		{"port too high", nil, []string{"--listen", "h:70000"}, []string{"--listen", "65535"}},
+		{"empty socket path", nil, []string{"--listen", "unix:"}, []string{"--listen", "unix:/"}},
+		{"address twice", nil, []string{"--listen", ":1", "--listen", ":1"}, []string{"--listen", "twice"}},
+		{"accept", nil, []string{"--accept", "both"}, []string{"--accept", "reuseport, shared"}},
+		{"size without meaning", nil, []string{"--region-size", "big"}, []string{"--region-size", "32MiB"}},
+		{"size of two meanings", nil, []string{"--region-size", "64MB"}, []string{"--region-size", "64MiB", "64000000"}},
+		{"size too small", nil, []string{"--region-size", "4KiB"}, []string{"--region-size", "1MiB"}},
+		{"empty region", nil, []string{"--region", ""}, []string{"--region", "empty"}},
+		{"time without unit", nil, []string{"--shutdown-timeout", "5"}, []string{"--shutdown-timeout", "5s"}},
+		{"time below nothing", nil, []string{"--shutdown-timeout", "-5s"}, []string{"--shutdown-timeout"}},
+		{"log format", nil, []string{"--log-format", "xml"}, []string{"--log-format", "text, json"}},
+		{"log level", nil, []string{"--log-level", "loud"}, []string{"--log-level", "debug, info, warn, error"}},
+		{"args not JSON", nil, []string{"--args", "{a:1}"}, []string{"--args", "JSON"}},
+		{"args an array", nil, []string{"--args", "[1]"}, []string{"--args", "object"}},
+		{"args file missing", nil, []string{"--args", "@/nowhere/x"}, []string{"--args", "/nowhere/x", "no such file"}},
+		{"args file bad", nil, []string{"--args", "@" + file("a", "{\n\"a\": }")}, []string{"--args", "line 2"}},
+		{"args too large", nil, []string{"--args", "@" + file("b", `{"a":"`+strings.Repeat("x", 70000)+`"}`)}, []string{"--args", "65536"}},
+		{"preload missing", nil, []string{"--preload", "/nowhere/x"}, []string{"--preload", "/nowhere/x", "no such file"}},
+		{"preload a string", nil, []string{"--preload", file("c", `{"ok":1,"name":"x"}`)}, []string{"--preload", `"name"`, "whole number"}},
+		{"variable", map[string]string{"FONDUE_WORKERS": "x"}, nil, []string{"FONDUE_WORKERS", `"x"`}},
+		{"variable of a list", map[string]string{"FONDUE_LISTEN": ":1,8000"}, nil, []string{"FONDUE_LISTEN", `"8000"`}},
+		{"variable and flag", map[string]string{"FONDUE_FRESH": "1"}, []string{"--join"}, []string{"--join", "--fresh"}},
+		{"check's flag", nil, []string{"check", "--workers", "3"}, []string{"--workers", "fondue check --help"}},
+		{"check's path", nil, []string{"check", "/x"}, []string{`"/x"`, "fondue check"}},
+		{"version's word", nil, []string{"version", "--short"}, []string{`"--short"`}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			code, stdout, stderr := invoke(c.env, c.args...)
+			if code != exitUsage || stdout != "" {
+				t.Errorf("code %d, standard output %q; want %d and nothing", code, stdout, exitUsage)
+			}
+			if strings.Count(stderr, "\n") != 1 || !strings.HasPrefix(stderr, "fondue: ") {
+				t.Errorf("not one line of ours: %q", stderr)
+			}
+			for _, w := range c.want {
+				if !strings.Contains(stderr, w) {
+					t.Errorf("%q does not say %q", stderr, w)
+				}
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"--help"}, {"-h"}, {"help"}, {"serve", "--help"}, {"check", "--help"}, {"help", "check"}, {"version", "--help"}} {
+		code, stdout, stderr := invoke(nil, args...)
+		if code != exitOK || stderr != "" || !strings.Contains(stdout, "Usage: fondue") {
+			t.Errorf("%v: code %d, %q, %q", args, code, stdout, stderr)
+		}
+		for line := range strings.Lines(stdout) {
+			if len(line) > helpWidth+1 {
+				t.Errorf("%v: a line of %d columns: %q", args, len(line), line)
+			}
+		}
+	}
+}
+
+// TestHelpIsWhole: every flag with its variable.
+func TestHelpIsWhole(t *testing.T) {
+	t.Parallel()
+	_, stdout, _ := invoke(nil, "--help")
+	for _, g := range newServeOptions().flags().groups {
+		for _, o := range g.options {
+			if !strings.Contains(stdout, "--"+o.name+" ") || !strings.Contains(stdout, "["+o.env()+"]") {
+				t.Errorf("--%s or %s is not in the help", o.name, o.env())
+			}
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"version"}, {"--version"}} {
+		code, stdout, _ := invoke(nil, args...)
+		if code != exitOK || !strings.HasPrefix(stdout, "fondue ") || strings.Count(stdout, "\n") != 1 {
+			t.Errorf("%v: code %d, %q", args, code, stdout)
+		}
+	}
+}

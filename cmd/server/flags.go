@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+const envPrefix = "FONDUE_"
+
+// option is one flag, and the environment variable of the same name.
+type option struct {
+	name  string
+	value pflag.Value
+	// arg names the value in the help; empty for a switch.
+	arg, usage string
+	// fallback is the default as the help shows it.
+	fallback string
+	// many allows several values, separated by commas in the variable.
+	many bool
+}
+
+func (o option) env() string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
+}
+
+type group struct {
+	title   string
+	options []option
+}
+
+// flagSet is the flags of one command, in the order of its help.
+type flagSet struct {
+	command string
+	groups  []group
+	parsed  *pflag.FlagSet
+}
+
+var errHelp = errors.New("help wanted")
+
+func newFlagSet(command string, groups ...group) *flagSet {
+	fs := pflag.NewFlagSet(command, pflag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+	for _, g := range groups {
+		for _, o := range g.options {
+			flag := fs.VarPF(o.value, o.name, "", o.usage)
+			if o.arg == "" {
+				flag.NoOptDefVal = "true"
+			}
+		}
+	}
+	return &flagSet{command, groups, fs}
+}
+
+// parse reads the command line, then, for each flag that was not given, its
+// variable. An empty variable counts as not given.
+func (f *flagSet) parse(args []string, lookup func(string) (string, bool)) error {
+	if err := f.parsed.Parse(args); err != nil {
+		return f.explain(err)
+	}
+	if rest := f.parsed.Args(); len(rest) > 0 {
+		return usagef("unexpected argument %q: %s takes flags only; see fondue %s --help", rest[0], f.command, f.command)
+	}
+	for _, g := range f.groups {
+		for _, o := range g.options {
+			text, ok := lookup(o.env())
+			if !ok || text == "" || f.parsed.Changed(o.name) {
+				continue
+			}
+			if err := o.set(text); err != nil {
+				return usagef("%s: %v", o.env(), err)
+			}
+		}
+	}
+	return nil
+}
+
+func (o option) set(text string) error {
+	values := []string{text}
+	if o.many {
+		values = strings.Split(text, ",")
+	}
+	for _, v := range values {
+		if err := o.value.Set(strings.TrimSpace(v)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *flagSet) explain(err error) error {
+	var (
+		unknown *pflag.NotExistError
+		missing *pflag.ValueRequiredError
+		invalid *pflag.InvalidValueError
+		syntax  *pflag.InvalidSyntaxError
+	)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		return errHelp
+	case errors.As(err, &unknown):
+		if short := unknown.GetSpecifiedShortnames(); short != "" {
+			return usagef("unknown flag -%s: flags are written out with two dashes; see fondue %s --help", short, f.command)
+		}
+		name := unknown.GetSpecifiedName()
+		return usagef("unknown flag --%s%s; see fondue %s --help", name, didYouMean("--", name, f.names()), f.command)
+	case errors.As(err, &missing):
+		name := missing.GetFlag().Name
+		return usagef("--%s needs a value: --%s %s", name, name, missing.GetFlag().Value.Type())
+	case errors.As(err, &invalid):
+		return usagef("--%s: %v", invalid.GetFlag().Name, invalid.Unwrap())
+	case errors.As(err, &syntax):
+		return usagef("%q is not a flag; see fondue %s --help", syntax.GetSpecifiedFlag(), f.command)
+	}
+	return usagef("%v; see fondue %s --help", err, f.command)
+}
+
+// given tells whether the flag or its variable was set.
+func (f *flagSet) given(name string, lookup func(string) (string, bool)) bool {
+	if f.parsed.Changed(name) {
+		return true
+	}
+	text, ok := lookup(option{name: name}.env())
+	return ok && text != ""
+}
+
+func (f *flagSet) names() []string {
+	var names []string
+	for _, g := range f.groups {
+		for _, o := range g.options {
+			names = append(names, o.name)
+		}
+	}
+	return names
+}
+
+// unknownVariables lists what begins with FONDUE_ and configures nothing. An
+// orchestrator that runs a service called fondue sets FONDUE_SERVICE_HOST,
+// FONDUE_PORT and their like in every container beside it: these are nobody's
+// typo, and the reason why an unknown variable is a warning and not an error.
+func (f *flagSet) unknownVariables(environ []string) []string {
+	known := map[string]bool{handoffVariable: true}
+	var flags []string
+	for _, name := range f.names() {
+		env := option{name: name}.env()
+		known[env] = true
+		flags = append(flags, env)
+	}
+	var warnings []string
+	for _, e := range environ {
+		name, _, _ := strings.Cut(e, "=")
+		if !strings.HasPrefix(name, envPrefix) || known[name] ||
+			strings.HasPrefix(name, "FONDUE_SERVICE_") || name == "FONDUE_PORT" || strings.HasPrefix(name, "FONDUE_PORT_") {
+			continue
+		}
+		warnings = append(warnings, fmt.Sprintf("%s is set but configures nothing%s", name, didYouMean("", name, flags)))
+	}
+	sort.Strings(warnings)
+	return warnings
+}

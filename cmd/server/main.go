@@ -1,0 +1,102 @@
+// Command fondue serves HTTP from many worker processes over one
+// memory-mapped region. It is the only place that reads flags and environment
+// and that ends the process.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// Exit codes of the commands that a user types. Those of a worker process are
+// internal/handoff's.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+func main() {
+	if code, ok := runAsWorker(os.LookupEnv); ok {
+		os.Exit(code)
+	}
+	p := process{
+		stdout:  os.Stdout,
+		stderr:  os.Stderr,
+		lookup:  os.LookupEnv,
+		environ: os.Environ,
+	}
+	os.Exit(p.run(os.Args[1:]))
+}
+
+// process is what a command may touch of the world outside.
+type process struct {
+	stdout, stderr io.Writer
+	lookup         func(string) (string, bool)
+	environ        func() []string
+}
+
+type command struct {
+	name, summary string
+	run           func(p process, args []string) error
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "create or open the region and serve it (the default)", serve},
+		{"check", "verify a region without writing to it", check},
+		{"version", "print version, commit and Go release", version},
+	}
+}
+
+// pending commands are promised for a later release: their names are taken.
+var pending = []string{"status", "dump", "load"}
+
+// run carries out one command line and returns the exit code.
+func (p process) run(args []string) int {
+	err := p.dispatch(args)
+	if err == nil {
+		return exitOK
+	}
+	failed := asFailure(err)
+	if failed.message != "" {
+		fmt.Fprintf(p.stderr, "fondue: %s\n", oneLine(failed.message))
+	}
+	return failed.code
+}
+
+func (p process) dispatch(args []string) error {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		if len(args) == 1 && args[0] == "--version" {
+			return version(p, nil)
+		}
+		return serve(p, args)
+	}
+	name, rest := args[0], args[1:]
+	if name == "help" {
+		return help(p, rest)
+	}
+	var names []string
+	for _, c := range commands() {
+		if c.name == name {
+			return c.run(p, rest)
+		}
+		names = append(names, c.name)
+	}
+	for _, later := range pending {
+		if name == later {
+			return usagef("%s is not part of this version yet; the commands are %s", name, inWords(names))
+		}
+	}
+	return usagef("unknown command %q%s; the commands are %s, and serve is the default",
+		name, didYouMean("", name, names), inWords(names))
+}
+
+func help(p process, args []string) error {
+	if len(args) == 0 {
+		return serve(p, []string{"--help"})
+	}
+	return p.dispatch([]string{args[0], "--help"})
+}

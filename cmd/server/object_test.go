@@ -1,0 +1,81 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fondue-server/fondue/internal/master"
+)
+
+func TestParsePreload(t *testing.T) {
+	t.Parallel()
+	keys, err := parsePreload([]byte("\n { \"b\": 2, \"a\": -9223372036854775808,\n \"\\u00e9/ \": 9223372036854775807 } \n"))
+	want := []master.Preload{{Key: "b", Value: 2}, {Key: "a", Value: -1 << 63}, {Key: "é/ ", Value: 1<<63 - 1}}
+	if err != nil || !slices.Equal(keys, want) {
+		t.Errorf("%v, %v; want %v", keys, err, want)
+	}
+	if keys, err := parsePreload([]byte("{}")); err != nil || len(keys) != 0 {
+		t.Errorf("{}: %v, %v", keys, err)
+	}
+}
+
+func TestParsePreloadRefuses(t *testing.T) {
+	t.Parallel()
+	cases := map[string]string{
+		"":                                       "empty",
+		"  \n":                                   "empty",
+		"[1]":                                    "array",
+		"null":                                   "null",
+		"3":                                      "number 3",
+		`"x"`:                                    "string",
+		"true":                                   "boolean",
+		`{"a":1`:                                 "ends in the middle",
+		`{"a"`:                                   "ends in the middle",
+		`{"a":1,}`:                               "line 1",
+		"{\n\"a\": 1\n\"b\": 2}":                 "line 3",
+		`{"a":1} {}`:                             "after the end",
+		`{"a":1} x`:                              "after the end",
+		`{"a":1,"a":2}`:                          `"a" is there twice`,
+		`{"a":1.0}`:                              `key "a": 1.0 is not a whole number`,
+		`{"a":1e3}`:                              `key "a": 1e3`,
+		`{"a":true}`:                             `key "a": true`,
+		`{"a":null}`:                             `key "a": null`,
+		`{"a":{"b":1}}`:                          `key "a": {"b":1}`,
+		`{"a":"1"}`:                              `key "a": "1"`,
+		`{"a":9223372036854775808}`:              `key "a": 9223372036854775808 does not fit`,
+		`{"":1}`:                                 "0 bytes",
+		`{"` + strings.Repeat("k", 513) + `":1}`: "513 bytes",
+		"{\"\xff\":1}":                           "UTF-8",
+		"{'a':1}":                                "line 1",
+	}
+	for text, want := range cases {
+		keys, err := parsePreload([]byte(text))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60q: %v, error %v; want %q", text, keys, err, want)
+		}
+	}
+}
+
+func TestCompactArgs(t *testing.T) {
+	t.Parallel()
+	args, err := compactArgs([]byte(" {\n \"a\" : [1, 2.5, null],\n \"b\": {\"c\": \" x \"} }\n"))
+	if want := `{"a":[1,2.5,null],"b":{"c":" x "}}`; err != nil || string(args) != want {
+		t.Errorf("%s, %v; want %s", args, err, want)
+	}
+}
+
+func FuzzMembers(f *testing.F) {
+	for _, seed := range []string{"", "{}", `{"a":1}`, `{"a":{"b":[1,2]},"c":"\u0000"}`, `{"a":1,"a":2}`, "[{}]", "{\n\n"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		list, err := members(text)
+		if err != nil && strings.TrimSpace(err.Error()) == "" {
+			t.Error("an error without words")
+		}
+		if err == nil && len(list) > len(text) {
+			t.Errorf("%d members in %d bytes", len(list), len(text))
+		}
+	})
+}

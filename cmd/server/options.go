@@ -1,0 +1,144 @@
+package main
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/fondue-server/fondue/internal/listen"
+	"github.com/fondue-server/fondue/internal/master"
+	"github.com/fondue-server/fondue/internal/shm"
+)
+
+const (
+	defaultListen     = "127.0.0.1:8000"
+	defaultRegion     = "/dev/shm/fondue.region"
+	defaultRegionSize = 32 << 20
+	defaultMaxWorkers = 64
+	defaultShutdown   = 30 * time.Second
+)
+
+const serveHelp = `Fondue answers HTTP from many worker processes over one shared region: a counter
+that one worker writes is what every other worker reads next.
+
+Usage: fondue [serve] [flags]
+       fondue check [--region PATH]      verify a region without writing to it
+       fondue version
+
+Try:   fondue --workers 4
+       curl "localhost:8000/increment?key=cnt"
+       curl "localhost:8000/report?key=cnt"
+`
+
+const serveNotes = `
+Each flag is also an environment variable, shown in brackets; the flag wins. A list in
+FONDUE_LISTEN is separated by commas, and an empty variable counts as not set.
+Sizes count in KiB, MiB, GiB or TiB (1024s) or in plain bytes.
+
+Signals to the master: TERM or INT ends it gracefully, QUIT or a second INT at once.
+Exit code 0: stopped as asked. 1: could not start or go on. 2: wrong flag or value.
+`
+
+// serveOptions holds what the flags of serve say.
+type serveOptions struct {
+	listen              []listen.Spec
+	accept              string
+	workers, maxWorkers int
+	region              string
+	regionSize          int64
+	join, fresh         bool
+	preload             []master.Preload
+	args                []byte
+	accessLog, pidFile  string
+	logFormat, logLevel string
+	shutdownTimeout     time.Duration
+}
+
+// newServeOptions returns the defaults. The runtime counts the CPUs that this
+// process may use, by affinity and by the quota of its control group (rounded
+// up, and not below two), as long as nothing has set GOMAXPROCS yet.
+func newServeOptions() *serveOptions {
+	return &serveOptions{
+		listen:          []listen.Spec{{Network: listen.TCP, Addr: defaultListen}},
+		accept:          string(listen.PerSlot),
+		workers:         runtime.GOMAXPROCS(0),
+		maxWorkers:      defaultMaxWorkers,
+		region:          defaultRegion,
+		regionSize:      defaultRegionSize,
+		logFormat:       "text",
+		logLevel:        "info",
+		shutdownTimeout: defaultShutdown,
+	}
+}
+
+func (s *serveOptions) flags() *flagSet {
+	return newFlagSet("serve",
+		group{"Processes and listeners", []option{
+			repeated("listen", "ADDR", &s.listen, parseAddress, defaultListen,
+				"host:port, [::1]:port or unix:/path; may be given several times"),
+			flag("workers", "N", &s.workers, parseCount(shm.MaxSlots), "the CPUs this process may use",
+				"worker processes"),
+			flag("max-workers", "N", &s.maxWorkers, parseCount(shm.MaxSlots), "64",
+				"workers that a new region has room for, over all servers that join it"),
+			flag("accept", "MODE", &s.accept, parseChoice(string(listen.PerSlot), string(listen.Shared)), string(listen.PerSlot),
+				"reuseport gives each worker a listener of its own; shared has one for all, which spreads few connections more evenly"),
+			flag("shutdown-timeout", "TIME", &s.shutdownTimeout, parseDuration, "30s",
+				"how long a graceful stop waits for requests in flight"),
+			flag("pid-file", "FILE", &s.pidFile, parseText, "",
+				"write the master's pid here"),
+		}},
+		group{"Region", []option{
+			regionOption(&s.region, "the mapped file; created with mode 0600 if it is not there"),
+			flag("region-size", "SIZE", &s.regionSize, parseSize, "32MiB",
+				"size of a new region, reserved in full when it is created"),
+			flag("join", "", &s.join, parseBool, "",
+				"share the region of a server that runs already"),
+			flag("fresh", "", &s.fresh, parseBool, "",
+				"set an existing region's file aside and start empty"),
+			flag("preload", "FILE", &s.preload, readPreload, "",
+				"JSON object of integers; keys that do not exist are set before the first worker starts"),
+			flag("args", "JSON|@FILE", &s.args, parseArgs, "",
+				"JSON object that /args serves to every worker's clients"),
+		}},
+		group{"Logs", []option{
+			flag("access-log", "-|FILE", &s.accessLog, parseText, "off",
+				"write a line for each request, with pid and slot, to standard output or a file"),
+			flag("log-format", "FORMAT", &s.logFormat, parseChoice("text", "json"), "text",
+				"text or json, of the log on standard error"),
+			flag("log-level", "LEVEL", &s.logLevel, parseChoice("debug", "info", "warn", "error"), "info",
+				"debug, info, warn or error"),
+		}},
+	)
+}
+
+func regionOption(path *string, usage string) option {
+	return flag("region", "PATH", path, parseText, defaultRegion, usage)
+}
+
+// config settles what depends on more than one flag. given tells whether the
+// user set a flag or took the default.
+func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
+	if s.join && s.fresh {
+		return master.Config{}, usagef("--join takes the content of a running server and --fresh sets it aside; give one of them")
+	}
+	if twice, ok := givenTwice(s.listen); ok {
+		return master.Config{}, usagef("--listen: %s is given twice", twice)
+	}
+	if s.workers > s.maxWorkers {
+		if given("workers") {
+			return master.Config{}, usagef("--workers: %d are more than --max-workers %d; give --max-workers %d",
+				s.workers, s.maxWorkers, s.workers)
+		}
+		s.workers = s.maxWorkers
+	}
+	if s.regionSize < shm.MinSize {
+		return master.Config{}, usagef("--region-size: %d bytes are too few; give %dMiB or more", s.regionSize, shm.MinSize>>20)
+	}
+	return master.Config{
+		Listen: s.listen, Accept: listen.Mode(s.accept),
+		Workers: s.workers, MaxWorkers: s.maxWorkers,
+		Region: s.region, RegionSize: s.regionSize, Join: s.join, Fresh: s.fresh,
+		Preload: s.preload, Args: s.args,
+		AccessLog: s.accessLog, LogFormat: s.logFormat, LogLevel: s.logLevel,
+		ShutdownTimeout: s.shutdownTimeout, PIDFile: s.pidFile,
+	}, nil
+}

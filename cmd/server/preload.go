@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+
+	"github.com/fondue-server/fondue/internal/master"
+	"github.com/fondue-server/fondue/internal/shm"
+)
+
+// readPreload reads the keys that the master sets, if absent, before the first
+// worker starts. All of the file is checked before any of it counts.
+func readPreload(path string) ([]master.Preload, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", path, cause(err))
+	}
+	keys, err := parsePreload(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return keys, nil
+}
+
+func parsePreload(text []byte) ([]master.Preload, error) {
+	list, err := members(text)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]master.Preload, 0, len(list))
+	for _, m := range list {
+		if len(m.name) < 1 || len(m.name) > shm.MaxKey {
+			return nil, fmt.Errorf("key %.40q has %d bytes; a key has 1 to %d", m.name, len(m.name), shm.MaxKey)
+		}
+		n, err := strconv.ParseInt(string(m.value), 10, 64)
+		switch {
+		case errors.Is(err, strconv.ErrRange):
+			return nil, fmt.Errorf("key %q: %.40s does not fit a 64-bit integer", m.name, m.value)
+		case err != nil:
+			return nil, fmt.Errorf("key %q: %.40s is not a whole number, and this version keeps integers only", m.name, m.value)
+		}
+		keys = append(keys, master.Preload{Key: m.name, Value: n})
+	}
+	return keys, nil
+}
+
+// cause drops the path that a message names already.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/fondue-server/fondue/internal/logging"
+	"github.com/fondue-server/fondue/internal/master"
+)
+
+func serve(p process, args []string) error {
+	s := newServeOptions()
+	flags := s.flags()
+	if err := flags.parse(args, p.lookup); errors.Is(err, errHelp) {
+		fmt.Fprint(p.stdout, serveHelp)
+		flags.writeHelp(p.stdout)
+		fmt.Fprint(p.stdout, serveNotes)
+		return nil
+	} else if err != nil {
+		return err
+	}
+	config, err := s.config(func(name string) bool { return flags.given(name, p.lookup) })
+	if err != nil {
+		return err
+	}
+	if config.Log, err = logging.New(p.stderr, config.LogFormat, config.LogLevel); err != nil {
+		return usagef("%v", err)
+	}
+	for _, warning := range flags.unknownVariables(p.environ()) {
+		config.Log.Warn(warning)
+	}
+	m, err := master.New(config)
+	if err != nil {
+		return usagef("%v", err)
+	}
+	if err := m.Run(); err != nil {
+		return explainStart(err, config)
+	}
+	return nil
+}
