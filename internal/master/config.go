@@ -30,8 +30,8 @@ type Config struct {
 	Join       bool   // attach to a region that another master owns
 	Fresh      bool   // set an existing region aside and start empty
 
-	Preload map[string]int64 // set where absent, before the first worker starts
-	Args    []byte           // JSON; nil leaves what the region holds
+	Preload []Preload // set where absent, in this order, before the first worker starts
+	Args    []byte    // JSON; nil leaves what the region holds
 
 	AccessLog string // "" off, "-" standard output, or a path
 	LogFormat string // of the workers, see logging.New
@@ -40,6 +40,16 @@ type Config struct {
 
 	ShutdownTimeout time.Duration
 	PIDFile         string // "" none
+
+	// MemoryLimit is what the server as a whole may use, in bytes; 0 = no limit.
+	MemoryLimit int64
+	Environ     []string // that the workers inherit, as os.Environ returns it
+}
+
+// Preload is a key that a server begins with.
+type Preload struct {
+	Key   string
+	Value int64
 }
 
 // check refuses what contradicts itself, before anything is touched.
@@ -64,8 +74,8 @@ func (c *Config) check() error {
 	case c.Log == nil:
 		return errors.New("no log")
 	}
-	for key := range c.Preload {
-		if len(key) < 1 || len(key) > shm.MaxKey {
+	for _, p := range c.Preload {
+		if key := p.Key; len(key) < 1 || len(key) > shm.MaxKey {
 			return fmt.Errorf("preload: key %.40q has %d bytes: %w", key, len(key), shm.ErrKeyLength)
 		}
 	}

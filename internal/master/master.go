@@ -1,10 +1,33 @@
 package master
 
-import "errors"
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"slices"
+	"time"
+
+	"github.com/fondue-server/fondue/internal/listen"
+	"golang.org/x/sys/unix"
+)
+
+// errStopped: the master was told to stop before it had started.
+var errStopped = errors.New("stopped during the start")
 
 // Master is one server. It runs once.
 type Master struct {
 	cfg Config
+
+	signals  chan os.Signal
+	children chan os.Signal
+
+	accessLog int // descriptor, or handoff.None; open until the process ends
+	lifeline  [2]int
+	listeners []*listen.Listener
+	tenancy   *tenancy
+
+	// undo takes back the steps of a start that failed, last one first.
+	undo []func() error
 }
 
 // New checks the configuration and touches nothing else.
@@ -16,5 +39,75 @@ func New(cfg Config) (*Master, error) {
 }
 
 // Run starts the server and returns when it has stopped: nil after a graceful
-// or a quick stop, or the reason for which it could not start or go on.
-func (m *Master) Run() error { return errors.New("not written yet") }
+// or a quick stop, or the reason for which it could not start. It takes over
+// the signals of the process while it runs.
+func (m *Master) Run() error {
+	m.signals = make(chan os.Signal, 16)
+	m.children = make(chan os.Signal, 1)
+	// A log that nobody reads any more is no reason to die. Workers inherit it.
+	signal.Ignore(unix.SIGPIPE)
+	signal.Notify(m.children, unix.SIGCHLD)
+	signal.Notify(m.signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT,
+		unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTTIN, unix.SIGTTOU)
+	defer signal.Stop(m.signals)
+	defer signal.Stop(m.children)
+
+	err := m.serve()
+	if err != nil {
+		for _, step := range slices.Backward(m.undo) {
+			err = errors.Join(err, step())
+		}
+	}
+	if errors.Is(err, errStopped) {
+		return nil
+	}
+	return err
+}
+
+// serve is the life of the server. Whatever can be refused is refused before
+// the region is touched, and all of it before the first worker starts.
+func (m *Master) serve() error {
+	pid := pidFile(m.cfg.PIDFile)
+	for _, step := range []func() error{pid.check, m.openAccessLog, m.openListeners, m.settle, m.fill, m.openLifeline} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	if err := pid.write(); err != nil {
+		return err
+	}
+	m.undo = append(m.undo, pid.remove)
+	procs, err := newHostProcesses(m.cfg.Environ)
+	if err != nil {
+		return err
+	}
+	defer procs.close()
+	if err := m.newCrew(procs).run(); err != nil {
+		return err
+	}
+	m.cfg.Log.Info("stopped")
+	return m.leave(pid)
+}
+
+// leave is the end of a server that had started.
+func (m *Master) leave(pid pidFile) error {
+	err := errors.Join(m.closeListeners(), m.tenancy.leave(), pid.remove(), m.closeLifeline())
+	m.undo = nil
+	return err
+}
+
+// pause waits, unless the master is told to stop.
+func (m *Master) pause(d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return nil
+		case s := <-m.signals:
+			if s == unix.SIGTERM || s == unix.SIGINT || s == unix.SIGQUIT {
+				return errStopped
+			}
+		}
+	}
+}

@@ -1,0 +1,315 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/fondue-server/fondue/internal/handoff"
+	"github.com/fondue-server/fondue/internal/shm"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// bootLimit is the time a worker has to say that it is ready.
+	bootLimit = 10 * time.Second
+	// bootTries is how many ends before its first ready message a seat has
+	// until the start as a whole is given up.
+	bootTries = 5
+	// sweepEvery bounds how long a lock of another master's dead worker stays
+	// when that master is dead, too.
+	sweepEvery = 100 * time.Millisecond
+	// stopGrace is what workers get beyond the shutdown timeout, which they
+	// keep themselves.
+	stopGrace = 500 * time.Millisecond
+	// giveUpLimit is the shutdown timeout of a start that failed.
+	giveUpLimit = 2 * time.Second
+	// lastWords is the wait for the reason of a worker that has ended already.
+	lastWords = 100 * time.Millisecond
+)
+
+// scoreboard is the master's half of an attached store.
+type scoreboard interface {
+	Claim(prefer int) (shm.ID, error)
+	Spawned(id shm.ID, pid int)
+	Recover(id shm.ID) (shm.Recovery, error)
+	Sweep() ([]shm.Recovery, error)
+}
+
+// stage is how far the crew as a whole has come.
+type stage int
+
+const (
+	running  stage = iota
+	draining       // no new connections; each worker leaves when it is done
+	killing        // every worker was sent SIGKILL
+)
+
+// news is what came, or did not come, from the ready pipe of a process.
+type news struct {
+	seat    *seat
+	id      shm.ID
+	message handoff.ReadyMessage
+	err     error
+}
+
+// crew is the seats and everything that happens to them. All of it belongs to
+// the goroutine that calls run; the watchers of ready pipes only send news.
+type crew struct {
+	log   *slog.Logger
+	procs processes
+	board scoreboard
+	seats []*seat
+
+	// outfit is what a worker of the seat is handed, and the descriptors of it
+	// in the order of their numbers.
+	outfit     func(s *seat) (handoff.Worker, []int)
+	closeDoors func() error
+	ready      func() // called once, when every seat serves for the first time
+	limit      time.Duration
+
+	signals  <-chan os.Signal // for the master
+	children <-chan os.Signal // SIGCHLD
+	news     chan news
+	done     chan struct{} // closed when run returns: ends the watchers
+
+	stage      stage
+	complete   bool // every seat has served
+	interrupts int
+	killAt     time.Time // of stage draining
+	failure    error
+}
+
+// run starts a worker in each seat and returns when all are gone: nil if
+// somebody asked for it, or why the start failed. Slots are claimed before the
+// first process starts.
+func (c *crew) run() error {
+	c.news = make(chan news)
+	c.done = make(chan struct{})
+	defer close(c.done)
+	for i, s := range c.seats {
+		if err := c.claim(s); err != nil {
+			for _, claimed := range c.seats[:i] {
+				c.recover(claimed.id)
+			}
+			return fmt.Errorf("worker %d of %d: %w", i+1, len(c.seats), err)
+		}
+	}
+	for _, s := range c.seats {
+		c.launch(s)
+	}
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	alarm := time.NewTimer(0)
+	defer alarm.Stop()
+	for !c.gone() {
+		if due := c.nextDue(); !due.IsZero() {
+			alarm.Reset(time.Until(due))
+		} else {
+			alarm.Stop()
+		}
+		select {
+		case <-c.children:
+			c.reap()
+		case n := <-c.news:
+			c.hear(n)
+		case s := <-c.signals:
+			c.signal(s)
+		case <-alarm.C:
+			c.overdue(time.Now())
+		case <-sweep.C:
+			c.sweep()
+		}
+	}
+	return c.failure
+}
+
+// gone reports that the crew was told to leave and has left.
+func (c *crew) gone() bool {
+	if c.stage == running {
+		return false
+	}
+	for _, s := range c.seats {
+		if s.phase != vacant {
+			return false
+		}
+	}
+	return true
+}
+
+// nextDue is the earliest moment at which overdue has something to do.
+func (c *crew) nextDue() time.Time {
+	next := c.killAt
+	if c.stage == killing {
+		next = time.Time{}
+	}
+	for _, s := range c.seats {
+		if s.phase == booting || s.phase == vacant && c.stage == running {
+			if next.IsZero() || s.due.Before(next) {
+				next = s.due
+			}
+		}
+	}
+	return next
+}
+
+// overdue does what has become due.
+func (c *crew) overdue(now time.Time) {
+	for _, s := range c.seats {
+		if s.due.After(now) {
+			continue
+		}
+		switch {
+		case s.phase == vacant && c.stage == running:
+			c.start(s)
+		case s.phase == booting && s.condemned == "":
+			s.condemned = fmt.Sprintf("not ready within %v", bootLimit)
+			s.due = now.Add(time.Hour) // once is enough
+			c.kill(s, unix.SIGKILL)
+		}
+	}
+	if c.stage == draining && !c.killAt.After(now) {
+		c.log.Warn("workers did not finish in time and are killed", "limit", c.limit)
+		c.killAll()
+	}
+}
+
+// start gives a vacant seat its next process.
+func (c *crew) start(s *seat) {
+	if err := c.claim(s); err != nil {
+		c.postpone(s, err)
+		return
+	}
+	c.launch(s)
+}
+
+func (c *crew) claim(s *seat) error {
+	id, err := c.board.Claim(s.slot)
+	if err != nil {
+		return err
+	}
+	s.id, s.slot = id, id.Slot
+	return nil
+}
+
+// launch starts a process in a seat whose slot is claimed.
+func (c *crew) launch(s *seat) {
+	w, descriptors := c.outfit(s)
+	pid, ready, err := c.procs.spawn(w, descriptors)
+	if err != nil {
+		c.recover(s.id)
+		c.postpone(s, err)
+		return
+	}
+	c.board.Spawned(s.id, pid)
+	now := time.Now()
+	s.phase, s.pid, s.due, s.startedAt = booting, pid, now.Add(bootLimit), now
+	s.condemned, s.reason = "", ""
+	s.stop = func() { ready.Close() }
+	// The watcher ends with the message, with the process, or with the master.
+	id := s.id
+	go func() {
+		message, err := handoff.ReadReady(ready)
+		select {
+		case c.news <- news{s, id, message, err}:
+		case <-c.done:
+		}
+	}()
+}
+
+// postpone tries again later what this master itself could not do.
+func (c *crew) postpone(s *seat, err error) {
+	now := time.Now()
+	s.phase, s.pid = vacant, 0
+	wait := max(s.died(fault, now), faults.first)
+	s.due = now.Add(wait)
+	c.log.Error("worker cannot be started", "slot", s.slot, "reason", err, "again_in", wait)
+	c.bootFailed(s, err)
+}
+
+// bootFailed counts an end before the first ready message of a seat, while the
+// server as a whole is still starting.
+func (c *crew) bootFailed(s *seat, err error) {
+	if s.bootFailures++; !c.complete && !s.served && s.bootFailures >= bootTries {
+		c.giveUp(fmt.Errorf("worker in slot %d failed %d times before it was ready, last: %w", s.slot, s.bootFailures, err))
+	}
+}
+
+// giveUp ends a start that cannot succeed.
+func (c *crew) giveUp(err error) {
+	if c.failure == nil {
+		c.failure = err
+	}
+	if c.stage == running {
+		c.drain(min(c.limit, giveUpLimit))
+	}
+}
+
+// hear takes the message of a ready pipe.
+func (c *crew) hear(n news) {
+	s := n.seat
+	if s.phase == vacant || s.id != n.id {
+		return // its end was noticed first
+	}
+	s.stop()
+	switch {
+	case n.err != nil && !errors.Is(n.err, handoff.ErrNoMessage):
+		s.reason = n.err.Error()
+	case n.message.Error != "":
+		s.reason = n.message.Error
+	case n.message.Ready && s.phase == booting && s.condemned == "":
+		s.phase, s.served = serving, true
+		c.log.Debug("worker is ready", "slot", s.slot, "generation", s.id.Generation, "pid", s.pid, "after", time.Since(s.startedAt))
+		if c.stage == draining {
+			c.dismiss(s)
+		}
+		c.checkComplete()
+	}
+}
+
+// checkComplete announces the end of the start.
+func (c *crew) checkComplete() {
+	if c.complete || c.stage != running {
+		return
+	}
+	for _, s := range c.seats {
+		if !s.served {
+			return
+		}
+	}
+	c.complete = true
+	c.ready()
+}
+
+func (c *crew) seatOf(pid int) *seat {
+	for _, s := range c.seats {
+		if s.phase != vacant && s.pid == pid {
+			return s
+		}
+	}
+	return nil
+}
+
+func (c *crew) kill(s *seat, sig syscall.Signal) {
+	if err := c.procs.kill(s.pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+		c.log.Error("signal to a worker failed", "slot", s.slot, "pid", s.pid, "signal", unix.SignalName(sig), "reason", err)
+	}
+}
+
+func (c *crew) sweep() {
+	repaired, err := c.board.Sweep()
+	if err != nil {
+		c.log.Error("sweep of the region failed", "reason", err)
+	}
+	logRecoveries(c.log, repaired)
+}
+
+// logRecoveries reports what was repaired for processes of other masters.
+func logRecoveries(log *slog.Logger, repaired []shm.Recovery) {
+	for _, r := range repaired {
+		log.Warn("slot of a dead process repaired", "slot", r.Slot, "generation", r.Generation, "pid", r.PID, "locks", r.Locks, "replayed", r.Replayed)
+	}
+}

@@ -1,0 +1,133 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fondue-server/fondue/internal/handoff"
+	"github.com/fondue-server/fondue/internal/listen"
+	"github.com/fondue-server/fondue/internal/shm"
+	"golang.org/x/sys/unix"
+)
+
+func (m *Master) openAccessLog() error {
+	switch m.cfg.AccessLog {
+	case "":
+		m.accessLog = handoff.None
+	case "-":
+		m.accessLog = unix.Stdout
+	default:
+		// Appended to: several workers write whole lines into one file.
+		fd, err := unix.Open(m.cfg.AccessLog, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_CLOEXEC, 0o640)
+		if err != nil {
+			return fmt.Errorf("access log %s: %w", m.cfg.AccessLog, err)
+		}
+		m.accessLog = fd
+	}
+	return nil
+}
+
+func (m *Master) openListeners() error {
+	m.undo = append(m.undo, m.closeListeners)
+	deadline := time.Now().Add(orphanLimit)
+	for _, spec := range m.cfg.Listen {
+		l, err := listen.Open(spec, m.cfg.Workers, m.cfg.Accept)
+		for errors.Is(err, listen.ErrInUse) && time.Now().Before(deadline) && hasOrphans(m.cfg.Region) {
+			if err := m.pause(orphanPause); err != nil {
+				return err
+			}
+			l, err = listen.Open(spec, m.cfg.Workers, m.cfg.Accept)
+		}
+		if err != nil {
+			return err
+		}
+		m.listeners = append(m.listeners, l)
+	}
+	return nil
+}
+
+// hasOrphans reports whether workers of a master that was killed still live in
+// the region: they hold the addresses until they have left.
+func hasOrphans(path string) bool {
+	region, err := shm.OpenReadOnly(path)
+	if err != nil {
+		return false
+	}
+	defer region.Close()
+	orphans := false
+	for _, s := range region.Slots() {
+		if s.Live && s.Master {
+			return false
+		}
+		orphans = orphans || s.Live
+	}
+	return orphans
+}
+
+func (m *Master) closeListeners() error {
+	var all error
+	for _, l := range m.listeners {
+		all = errors.Join(all, l.Close())
+	}
+	m.listeners = nil
+	return all
+}
+
+func (m *Master) closeDoors() error {
+	var all error
+	for _, l := range m.listeners {
+		all = errors.Join(all, l.CloseDoor())
+	}
+	return all
+}
+
+func (m *Master) settle() (err error) {
+	s := settler{cfg: &m.cfg, log: m.cfg.Log, pause: m.pause}
+	if m.tenancy, err = s.settle(); err == nil {
+		m.undo = append(m.undo, m.tenancy.undo)
+	}
+	return err
+}
+
+// fill puts in place what the workers are to find. What it added to a region
+// that was there before is taken out again if not all of it fits.
+func (m *Master) fill() error {
+	store := m.tenancy.store
+	var added [][]byte
+	for _, p := range m.cfg.Preload {
+		key := []byte(p.Key)
+		created, err := store.SetIfAbsent(key, p.Value)
+		if err != nil {
+			err = fmt.Errorf("preload key %.40q: %w", p.Key, err)
+			for _, key := range added {
+				if _, failed := store.Delete(key); failed != nil {
+					err = errors.Join(err, failed)
+				}
+			}
+			return err
+		}
+		// Another server may have counted on from a key that it saw.
+		if created && !m.cfg.Join {
+			added = append(added, key)
+		}
+	}
+	if m.cfg.Args == nil {
+		return nil
+	}
+	return store.SetArgs(m.cfg.Args)
+}
+
+// openLifeline makes the pipe whose only write end is this process's: the
+// kernel closes it, however the master ends, and the workers notice.
+func (m *Master) openLifeline() error {
+	if err := unix.Pipe2(m.lifeline[:], unix.O_CLOEXEC); err != nil {
+		return fmt.Errorf("lifeline: %w", err)
+	}
+	m.undo = append(m.undo, m.closeLifeline)
+	return nil
+}
+
+func (m *Master) closeLifeline() error {
+	return errors.Join(unix.Close(m.lifeline[0]), unix.Close(m.lifeline[1]))
+}

@@ -1,0 +1,75 @@
+package master
+
+import (
+	"os"
+	"runtime"
+
+	"github.com/fondue-server/fondue/internal/handoff"
+)
+
+func (m *Master) newCrew(procs processes) *crew {
+	c := &crew{
+		log:        m.cfg.Log,
+		procs:      procs,
+		board:      m.tenancy.store,
+		outfit:     m.outfit,
+		closeDoors: m.closeDoors,
+		ready:      m.announce,
+		limit:      m.cfg.ShutdownTimeout,
+		signals:    m.signals,
+		children:   m.children,
+	}
+	for i := range m.cfg.Workers {
+		c.seats = append(c.seats, &seat{number: i, slot: -1})
+	}
+	return c
+}
+
+// outfit is what a worker in the seat is handed.
+func (m *Master) outfit(s *seat) (handoff.Worker, []int) {
+	w := handoff.Worker{
+		Slot:            s.id.Slot,
+		Generation:      s.id.Generation,
+		AccessLogFD:     handoff.None,
+		LogFormat:       m.cfg.LogFormat,
+		LogLevel:        m.cfg.LogLevel,
+		ShutdownTimeout: m.cfg.ShutdownTimeout,
+		Procs:           max(1, runtime.GOMAXPROCS(0)/m.cfg.Workers),
+		MemoryLimit:     memoryShare(m.cfg.MemoryLimit, m.tenancy.region.Info().Size, m.cfg.Workers),
+	}
+	var descriptors []int
+	add := func(fd int) int {
+		descriptors = append(descriptors, fd)
+		return handoff.FirstFD + len(descriptors) - 1
+	}
+	w.RegionFD = add(int(m.tenancy.region.File().Fd()))
+	w.LifelineFD = add(m.lifeline[0])
+	if m.accessLog != handoff.None {
+		w.AccessLogFD = add(m.accessLog)
+	}
+	for _, l := range m.listeners {
+		w.Listeners = append(w.Listeners, handoff.Listener{FD: add(l.FD(s.number)), Network: l.Network(), Addr: l.Addr(), Shared: l.IsShared()})
+	}
+	return w, descriptors
+}
+
+// memoryShare is one worker's part of the limit of the whole server, after the
+// region and a tenth for what the Go runtime does not count; 0 when there is
+// no limit, or no part worth keeping to.
+func memoryShare(limit, region int64, workers int) int64 {
+	const least = 16 << 20
+	share := (limit - region) / 10 * 9 / int64(workers+1) // the master has one, too
+	if limit <= 0 || share < least {
+		return 0
+	}
+	return share
+}
+
+// announce says that every worker serves.
+func (m *Master) announce() {
+	var addresses []string
+	for _, l := range m.listeners {
+		addresses = append(addresses, l.String())
+	}
+	m.cfg.Log.Info("ready", "listen", addresses, "workers", m.cfg.Workers, "region", m.cfg.Region, "pid", os.Getpid())
+}

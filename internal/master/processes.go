@@ -1,0 +1,149 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"syscall"
+
+	"github.com/fondue-server/fondue/internal/handoff"
+	"golang.org/x/sys/unix"
+)
+
+// workerName begins what ps shows for a worker; its slot follows.
+const workerName = "fondue: worker "
+
+// processes is the operating system as the master uses it. It is called from
+// the master's goroutine only.
+type processes interface {
+	// spawn starts a worker that inherits the descriptors, which are the
+	// caller's own numbers, in this order from handoff.FirstFD on, and after them
+	// its ready pipe, whose number it adds to w. The descriptors stay open here.
+	// The caller closes ready.
+	spawn(w handoff.Worker, descriptors []int) (pid int, ready io.ReadCloser, err error)
+	// reap collects every worker that ended since the last call.
+	reap() []exit
+	kill(pid int, sig syscall.Signal) error
+}
+
+// exit is the end of one worker.
+type exit struct {
+	pid    int
+	status syscall.WaitStatus
+}
+
+// String says how the worker ended.
+func (e exit) String() string {
+	switch {
+	case e.status.Signaled() && e.status.CoreDump():
+		return fmt.Sprintf("%s, core dumped", unix.SignalName(e.status.Signal()))
+	case e.status.Signaled():
+		return unix.SignalName(e.status.Signal())
+	}
+	return fmt.Sprintf("exit code %d", e.status.ExitStatus())
+}
+
+// hostProcesses are the real ones.
+type hostProcesses struct {
+	environ  []string
+	null     *os.File
+	children map[int]bool // started and not reaped
+	init     bool         // pid 1: orphans of the whole container come here
+}
+
+// newHostProcesses starts workers with the given environment.
+func newHostProcesses(environ []string) (*hostProcesses, error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	return &hostProcesses{environ: environ, null: null, children: map[int]bool{}, init: os.Getpid() == 1}, nil
+}
+
+func (h *hostProcesses) close() error { return h.null.Close() }
+
+func (h *hostProcesses) spawn(w handoff.Worker, descriptors []int) (pid int, ready io.ReadCloser, err error) {
+	ready, theirs, err := os.Pipe()
+	if err != nil {
+		return 0, nil, err
+	}
+	// The end of file that tells of a worker's death needs this end closed here.
+	defer theirs.Close()
+	w.ReadyFD = handoff.FirstFD + len(descriptors)
+	files := []uintptr{h.null.Fd(), uintptr(syscall.Stdout), uintptr(syscall.Stderr)}
+	for _, fd := range descriptors {
+		files = append(files, uintptr(fd))
+	}
+	files = append(files, theirs.Fd())
+	text, err := w.Encode()
+	if err == nil {
+		// The running binary, even if its file was replaced meanwhile. os/exec
+		// would wrap the sockets in os.File, see package listen.
+		pid, err = syscall.ForkExec("/proc/self/exe", []string{fmt.Sprintf("%s%d", workerName, w.Slot)}, &syscall.ProcAttr{
+			Env:   append(slices.Clip(h.environ), handoff.Env+"="+text),
+			Files: files,
+			// Ctrl-C on a terminal reaches the master alone.
+			Sys: &syscall.SysProcAttr{Setpgid: true},
+		})
+	}
+	if err != nil {
+		ready.Close()
+		return 0, nil, fmt.Errorf("start /proc/self/exe: %w", err)
+	}
+	h.children[pid] = true
+	return pid, ready, nil
+}
+
+func (h *hostProcesses) reap() []exit {
+	var ended []exit
+	for pid := range h.children {
+		if got, status := waitNoHang(pid); got == pid {
+			delete(h.children, pid)
+			ended = append(ended, exit{pid, status})
+		}
+	}
+	if h.init {
+		ended = append(ended, h.reapAny()...)
+	}
+	return ended
+}
+
+// reapAny also removes the zombies that a container's pid 1 inherits, which are
+// nobody's news. Nothing in the master waits for a process elsewhere.
+func (h *hostProcesses) reapAny() []exit {
+	var ended []exit
+	for {
+		pid, status := waitNoHang(-1)
+		switch {
+		case pid <= 0:
+			return ended
+		case h.children[pid]:
+			delete(h.children, pid)
+			ended = append(ended, exit{pid, status})
+		}
+	}
+}
+
+func (h *hostProcesses) kill(pid int, sig syscall.Signal) error {
+	if !h.children[pid] {
+		return syscall.ESRCH // reaped: the number may be another process by now
+	}
+	return syscall.Kill(pid, sig)
+}
+
+// waitNoHang collects a child that has ended, any for -1. The pid is 0 when
+// there is none.
+func waitNoHang(child int) (pid int, status syscall.WaitStatus) {
+	for {
+		pid, err := syscall.Wait4(child, &status, syscall.WNOHANG, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			return 0, 0
+		default:
+			return pid, status
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package master
+
+import (
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// signal does what a signal to the master asks for.
+func (c *crew) signal(sig os.Signal) {
+	s, ok := sig.(syscall.Signal)
+	if !ok {
+		return
+	}
+	name := unix.SignalName(s)
+	switch s {
+	case unix.SIGINT:
+		if c.interrupts++; c.interrupts > 1 {
+			c.quit(name)
+			return
+		}
+		c.stop(name)
+	case unix.SIGTERM:
+		c.stop(name)
+	case unix.SIGQUIT:
+		c.quit(name)
+	default:
+		c.log.Warn("signal is not supported yet", "signal", name)
+	}
+}
+
+// stop lets every worker finish what it has.
+func (c *crew) stop(signal string) {
+	if c.stage != running {
+		return
+	}
+	c.log.Info("stopping: requests in flight are answered", "signal", signal, "limit", c.limit)
+	c.drain(c.limit)
+}
+
+// quit ends every worker where it is. The region stays whole: what they leave
+// half done is repaired as after any death.
+func (c *crew) quit(signal string) {
+	if c.stage == killing {
+		return
+	}
+	c.log.Info("stopping at once", "signal", signal)
+	if c.stage == running {
+		c.shut()
+	}
+	c.killAll()
+}
+
+// drain is the graceful stop. The doors are closed before the first worker is
+// told to leave: from then on no connection can enter a queue that nobody
+// serves any more.
+func (c *crew) drain(limit time.Duration) {
+	c.stage = draining
+	c.killAt = time.Now().Add(limit + stopGrace)
+	c.shut()
+	for _, s := range c.seats {
+		switch s.phase {
+		case serving:
+			c.dismiss(s)
+		case vacant:
+			// A last worker for the connections that wait in its queue.
+			if c.failure == nil {
+				c.start(s)
+			}
+		case booting:
+			// It is told when it is ready: before, SIGTERM would end it without
+			// a look at its queue.
+		}
+	}
+}
+
+func (c *crew) dismiss(s *seat) {
+	s.phase = leaving
+	c.kill(s, unix.SIGTERM)
+}
+
+func (c *crew) killAll() {
+	c.stage = killing
+	for _, s := range c.seats {
+		if s.phase != vacant {
+			c.kill(s, unix.SIGKILL)
+		}
+	}
+}
+
+func (c *crew) shut() {
+	if err := c.closeDoors(); err != nil {
+		c.log.Error("a listener could not be closed to new connections", "reason", err)
+	}
+}

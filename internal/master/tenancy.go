@@ -1,0 +1,259 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/fondue-server/fondue/internal/shm"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// orphanLimit bounds the wait for the workers of a killed master. They leave
+	// within a second by themselves.
+	orphanLimit = 5 * time.Second
+	orphanPause = 20 * time.Millisecond
+	// openTries bounds how often another process may create or remove the file
+	// between a look and the act.
+	openTries = 3
+)
+
+// errMoved: the path got another file since it was opened.
+var errMoved = errors.New("region was replaced meanwhile")
+
+// tenancy is this master's hold on the region at a path.
+type tenancy struct {
+	region *shm.Region
+	store  *shm.Store
+	// restore brings back what the path held before, after a start that failed.
+	// It is nil when nothing was replaced.
+	restore func() error
+}
+
+// leave gives the master's slot back. The file stays for the next start.
+func (t *tenancy) leave() error { return errors.Join(t.store.Detach(), t.region.Close()) }
+
+// undo leaves and takes back what the start did to the path.
+func (t *tenancy) undo() error {
+	err := t.leave()
+	if t.restore != nil {
+		err = errors.Join(err, t.restore())
+	}
+	return err
+}
+
+// settler opens or creates the region that the configuration asks for.
+type settler struct {
+	cfg   *Config
+	log   *slog.Logger
+	pause func(time.Duration) error // fails when the master is told to stop
+}
+
+// settle attaches to the region. On an error the path holds what it held.
+func (s *settler) settle() (*tenancy, error) {
+	path := s.cfg.Region
+	for range openTries {
+		region, err := shm.Open(path)
+		var t *tenancy
+		switch {
+		case err == nil:
+			t, err = s.existing(region)
+		case s.cfg.Join:
+			if errors.Is(err, fs.ErrNotExist) {
+				err = fmt.Errorf("%s: %w; start the first server without --join", path, shm.ErrNoMaster)
+			}
+		case errors.Is(err, fs.ErrNotExist):
+			t, err = s.create(nil)
+		case errors.Is(err, shm.ErrOtherBoot):
+			t, err = s.afterBoot()
+		case s.cfg.Fresh && (errors.Is(err, shm.ErrDamaged) || errors.Is(err, shm.ErrTruncated) || errors.Is(err, shm.ErrVersion)):
+			t, err = s.unreadable(err)
+		default:
+			err = s.advise(err)
+		}
+		if errors.Is(err, shm.ErrExists) || errors.Is(err, errMoved) {
+			continue // another start was faster; look again
+		}
+		return t, err
+	}
+	return nil, fmt.Errorf("region %s: other processes keep creating and removing it", path)
+}
+
+// advise adds what to do about a region that cannot be opened.
+func (s *settler) advise(err error) error {
+	switch {
+	case errors.Is(err, shm.ErrNotRegion):
+		return fmt.Errorf("region %w; it was not touched, choose another path with --region", err)
+	case errors.Is(err, shm.ErrDamaged), errors.Is(err, shm.ErrTruncated), errors.Is(err, shm.ErrVersion):
+		return fmt.Errorf("region %w; it was not touched, --fresh sets it aside and starts empty", err)
+	}
+	return fmt.Errorf("region %w", err)
+}
+
+// existing attaches to a region that can be read.
+func (s *settler) existing(region *shm.Region) (*tenancy, error) {
+	store, repaired, err := s.attach(region)
+	if err != nil {
+		return nil, errors.Join(err, region.Close())
+	}
+	t := &tenancy{region: region, store: store}
+	if !s.stillThere(region) {
+		return nil, errors.Join(errMoved, t.leave())
+	}
+	logRecoveries(s.log, repaired)
+	if s.cfg.Fresh {
+		// Attached, it is proven that nobody uses it, and stays so until it has
+		// its new name.
+		fresh, err := s.create(func() (string, error) { return s.setAside("aside-" + timestamp()) })
+		return fresh, errors.Join(err, t.leave())
+	}
+	if err := s.fits(region); err != nil {
+		return nil, errors.Join(err, t.leave())
+	}
+	return t, nil
+}
+
+// stillThere reports whether the path leads to this region: another start may
+// have set it aside before this one was attached, and none can after.
+func (s *settler) stillThere(region *shm.Region) bool {
+	mine, err := region.File().Stat()
+	if err != nil {
+		return false
+	}
+	now, err := os.Stat(s.cfg.Region)
+	return err == nil && os.SameFile(mine, now)
+}
+
+// fits checks a region that was there before against what is asked for.
+func (s *settler) fits(region *shm.Region) error {
+	info := region.Info()
+	if s.cfg.Workers > info.Slots {
+		return fmt.Errorf("region %s has %d worker slots and %d workers are asked for; use fewer, or --fresh with --max-workers %d", info.Path, info.Slots, s.cfg.Workers, s.cfg.Workers)
+	}
+	if s.cfg.Join {
+		return nil // its master has checked it, and others write to it now
+	}
+	if report := region.Check(); !report.OK() {
+		return s.advise(fmt.Errorf("%s: %w: %d violations, `fondue check` lists them", info.Path, shm.ErrDamaged, len(report.Violations)))
+	}
+	if s.cfg.RegionSize/int64(os.Getpagesize()) != info.Size/int64(os.Getpagesize()) {
+		s.log.Info("the region keeps its size; --fresh makes a new one", "region", info.Path, "size", info.Size, "asked", s.cfg.RegionSize)
+	}
+	return nil
+}
+
+// attach takes a master's slot, after the workers of a killed master have left.
+func (s *settler) attach(region *shm.Region) (*shm.Store, []shm.Recovery, error) {
+	deadline := time.Now().Add(orphanLimit)
+	for said := false; ; {
+		store, repaired, err := region.AttachMaster(s.cfg.Join)
+		switch {
+		case err == nil:
+			return store, repaired, nil
+		case errors.Is(err, shm.ErrInUse):
+			err = fmt.Errorf("region %s: %w; --join shares it, or choose another path with --region", s.cfg.Region, err)
+		case errors.Is(err, shm.ErrNoMaster):
+			err = fmt.Errorf("region %s: %w; start without --join", s.cfg.Region, err)
+		case !errors.Is(err, shm.ErrOrphans):
+			err = fmt.Errorf("region %s: %w", s.cfg.Region, err)
+		case time.Now().Before(deadline):
+			if !said {
+				said = true
+				s.log.Info("waiting", "reason", err)
+			}
+			if err := s.pause(orphanPause); err != nil {
+				return nil, nil, err
+			}
+			continue
+		default:
+			err = fmt.Errorf("region %s: %w; end them", s.cfg.Region, err)
+		}
+		return nil, nil, err
+	}
+}
+
+// afterBoot starts empty: what memory held when the host went down cannot be
+// told from what it should have held.
+func (s *settler) afterBoot() (*tenancy, error) {
+	suffix := "previous-boot"
+	if s.cfg.Fresh {
+		suffix = "aside-" + timestamp()
+	}
+	return s.create(func() (string, error) {
+		kept, err := s.setAside(suffix)
+		if err == nil {
+			s.log.Warn("the region was written before the last reboot and is not trusted: the store starts empty", "region", s.cfg.Region, "kept", kept)
+		}
+		return kept, err
+	})
+}
+
+// unreadable sets aside a region that cannot be opened, on request. Its
+// scoreboard cannot be read, but whoever uses it holds some lock on it.
+func (s *settler) unreadable(why error) (*tenancy, error) {
+	f, err := os.Open(s.cfg.Region)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	whole := unix.Flock_t{Type: unix.F_WRLCK}
+	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &whole); err != nil {
+		return nil, fmt.Errorf("region %s: %w", s.cfg.Region, err)
+	}
+	if whole.Type != unix.F_UNLCK {
+		return nil, fmt.Errorf("region %w, and %w: a running process holds it", why, shm.ErrInUse)
+	}
+	return s.create(func() (string, error) { return s.setAside("aside-" + timestamp()) })
+}
+
+// setAside renames the file. A file of an earlier boot replaces the one of the
+// boot before.
+func (s *settler) setAside(suffix string) (kept string, err error) {
+	kept = s.cfg.Region + "." + suffix
+	if err := os.Rename(s.cfg.Region, kept); errors.Is(err, fs.ErrNotExist) {
+		return "", errMoved
+	} else if err != nil {
+		return "", fmt.Errorf("set region %s aside: %w", s.cfg.Region, err)
+	}
+	if s.cfg.Fresh {
+		s.log.Info("the region was set aside", "region", s.cfg.Region, "kept", kept)
+	}
+	return kept, nil
+}
+
+// timestamp tells the files set aside apart; sorted by name they are in order.
+func timestamp() string { return time.Now().UTC().Format("20060102T150405.000000Z") }
+
+// create makes a new region after moving away what is at its path.
+func (s *settler) create(away func() (kept string, err error)) (*tenancy, error) {
+	path := s.cfg.Region
+	restore := func() error { return nil }
+	if away != nil {
+		kept, err := away()
+		if err != nil {
+			return nil, err
+		}
+		restore = func() error { return os.Rename(kept, path) }
+	}
+	region, err := shm.Create(path, shm.Geometry{Size: s.cfg.RegionSize, Slots: s.cfg.MaxWorkers})
+	if err != nil {
+		if errors.Is(err, shm.ErrNoSpace) || errors.Is(err, shm.ErrTooLarge) {
+			err = fmt.Errorf("%w; choose a smaller --region-size or another place with --region", err)
+		}
+		if errors.Is(err, shm.ErrExists) {
+			return nil, err // another start was faster: what it made is not ours to replace
+		}
+		return nil, errors.Join(fmt.Errorf("region %s: %w", path, err), restore())
+	}
+	store, _, err := s.attach(region)
+	if err != nil {
+		return nil, errors.Join(err, region.Close())
+	}
+	return &tenancy{region: region, store: store, restore: func() error {
+		return errors.Join(os.Remove(path), restore())
+	}}, nil
+}
