@@ -154,7 +154,8 @@ func (c *shardCheck) chain(b uint64) {
 				c.violate(off, "key %q is there twice", key)
 			}
 			keys[string(key)] = true
-			k := aim(key, c.sb.hashSeed)
+			var k target
+			k.aim(key, c.sb.hashSeed)
 			if home := k.hash >> shardShift(c.sb.shards); k.bucket(len(c.shard.buckets)) != b || home != uint64(c.shard.index) {
 				c.violate(off, "key %q is not where its hash leads", key)
 			}
@@ -200,7 +201,7 @@ func (c *shardCheck) entry(off, size uint64) (key []byte, ok bool) {
 	if c.at(off+32) != 0 || c.at(off+40) != 0 {
 		c.violate(off+32, "reserved words are not zero")
 	}
-	n := c.at(off+metaAt) >> 16 & 0xffff
+	n := c.at(off+metaAt) & 0xffffffff
 	if n < 1 || n > MaxKey || entryHead+n > size {
 		c.violate(off+metaAt, "a key of %d bytes in an item of %d", n, size)
 		return nil, false

@@ -10,7 +10,8 @@ func (s *Store) Add(key []byte, by, init int64) (int64, error) {
 	if !validKey(key) {
 		return 0, ErrKeyLength
 	}
-	k := aim(key, s.seed)
+	var k target
+	k.aim(key, s.seed)
 	sh := s.shardOf(&k)
 	e, w, v := sh.find(&k)
 	// While the word keeps its kind and generation, the entry is still this
@@ -97,7 +98,8 @@ func (s *Store) Get(key []byte) (int64, error) {
 	if !validKey(key) {
 		return 0, ErrKeyLength
 	}
-	k := aim(key, s.seed)
+	var k target
+	k.aim(key, s.seed)
 	sh := s.shardOf(&k)
 	switch e, w, v := sh.find(&k); {
 	case v == absent:
@@ -137,7 +139,8 @@ func (s *Store) SetIfAbsent(key []byte, v int64) (created bool, err error) {
 	if !validKey(key) {
 		return false, ErrKeyLength
 	}
-	k := aim(key, s.seed)
+	var k target
+	k.aim(key, s.seed)
 	sh := s.shardOf(&k)
 	s.lock(sh)
 	defer s.unlock(sh)
@@ -162,7 +165,8 @@ func (s *Store) exchange(key []byte, v int64, create bool) (created bool, previo
 	if !validKey(key) {
 		return false, 0, ErrKeyLength
 	}
-	k := aim(key, s.seed)
+	var k target
+	k.aim(key, s.seed)
 	sh := s.shardOf(&k)
 	e, w, found := sh.find(&k)
 	for first := w; found == present && kindOf(w) == kindNarrow && sameLife(first, w) && fitsNarrow(v); w = e.word.Load() {
@@ -199,7 +203,8 @@ func (s *Store) Delete(key []byte) (previous int64, err error) {
 	if !validKey(key) {
 		return 0, ErrKeyLength
 	}
-	k := aim(key, s.seed)
+	var k target
+	k.aim(key, s.seed)
 	sh := s.shardOf(&k)
 	s.lock(sh)
 	defer s.unlock(sh)

@@ -19,11 +19,14 @@ type target struct {
 	key  []byte
 	hash uint64
 	meta uint64 // of an entry that holds this key
+	last uint64 // the key's last word, 0 when its length is a multiple of 8
 }
 
-func aim(key []byte, seed uint64) target {
-	h := hashKey(key, seed)
-	return target{key: key, hash: h, meta: h<<32 | uint64(len(key))<<16 | classFor(len(key))}
+// aim fills k in place: a copy of fresh words stalls the lookup that reads them.
+func (k *target) aim(key []byte, seed uint64) {
+	k.key = key
+	k.hash, k.last = hashKey(key, seed)
+	k.meta = k.hash<<32 | uint64(len(key))
 }
 
 // tag goes into each link to the entry, so that chains are walked without
@@ -49,7 +52,7 @@ func (k *target) holds(e *entry) bool {
 		}
 		key = key[8:]
 	}
-	return len(key) == 0 || keyWord(e, i).Load() == tail(key)
+	return len(key) == 0 || keyWord(e, i).Load() == k.last
 }
 
 // verdict is the outcome of a lookup without the lock.
@@ -135,7 +138,7 @@ func (sh *shard) findLocked(k *target) (place, error) {
 // item is free until the redo record is committed, so a death leaves nothing.
 func (sh *shard) insertLocked(k *target, v int64) error {
 	var t redo
-	off, ok := sh.takeLocked(&t, k.meta&0xff)
+	off, ok := sh.takeLocked(&t, classFor(len(k.key)))
 	if !ok {
 		return ErrFull
 	}
@@ -155,7 +158,7 @@ func (sh *shard) insertLocked(k *target, v int64) error {
 		key = key[8:]
 	}
 	if len(key) > 0 {
-		put(keyWord(e, i), tail(key))
+		put(keyWord(e, i), k.last)
 	}
 	bucket := sh.bucketOff(k.bucket(len(sh.buckets)))
 	t.set(off+linkAt, sh.mem.word(bucket).Load())

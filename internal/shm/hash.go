@@ -20,15 +20,16 @@ func fold(a, b uint64) uint64 {
 
 // hashKey is the same in every process of a region: its seed is drawn when the
 // region is created, so that keys chosen by strangers cannot be aimed at one
-// bucket. 64 bits: 16 for the shard, 16 for the tag, 32 for the bucket.
-func hashKey(key []byte, seed uint64) uint64 {
-	h := seed ^ mulC
-	n := len(key)
+// bucket. 64 bits: 16 for the shard, 16 for the tag, 32 for the bucket. It
+// returns the last 0 to 7 bytes as a word too, which a comparison needs again.
+func hashKey(key []byte, seed uint64) (hash, last uint64) {
+	h, n := seed^mulC, uint64(len(key))
 	for len(key) >= 8 {
 		h = fold(h^binary.LittleEndian.Uint64(key), mulA)
 		key = key[8:]
 	}
-	return fold(h^tail(key), mulB^uint64(n))
+	last = tail(key)
+	return fold(h^last, mulB^n), last
 }
 
 // tail is the last 0 to 7 bytes of a key as one little-endian word.
