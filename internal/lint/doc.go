@@ -3,6 +3,7 @@
 //
 //	unsafe        only internal/shm/*_unsafe.go (and *_unsafe_test.go) import it
 //	imports       packages import what the table in imports_test.go allows
+//	adapter       a protocol knows shm's errors and limits, nothing else of it
 //	process       flags, environment and os.Exit belong to cmd/server (bench and
 //	              tests apart); packages get a small Config
 //	init          no init functions: nothing happens because of an import

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"go/ast"
 	"slices"
 	"strings"
 )
@@ -12,12 +13,12 @@ import (
 // somebody has to say where it stands.
 var allowed = map[string][]string{
 	"cmd/server": {
-		"internal/master", "internal/worker", "internal/handoff", "internal/shm", "internal/logging",
+		"internal/master", "internal/worker", "internal/handoff", "internal/listen", "internal/shm", "internal/logging",
 		"github.com/spf13/pflag",
 	},
 	"internal/master":  {"internal/handoff", "internal/listen", "internal/shm", "internal/logging", "golang.org/x/sys"},
 	"internal/worker":  {"internal/handoff", "internal/httpapi", "internal/listen", "internal/command", "internal/shm", "internal/logging", "github.com/valyala/fasthttp", "golang.org/x/sys"},
-	"internal/httpapi": {"internal/command", "github.com/valyala/fasthttp"},
+	"internal/httpapi": {"internal/command", "internal/shm", "github.com/valyala/fasthttp"},
 	"internal/command": {"internal/shm"},
 	"internal/handoff": {"internal/shm"},
 	"internal/listen":  {"golang.org/x/sys"},
@@ -32,6 +33,31 @@ var allowed = map[string][]string{
 var allowedInTests = []string{
 	"internal/e2e", "internal/shm",
 	"pgregory.net/rapid", "github.com/anishathalye/porcupine", "golang.org/x/sys", "github.com/valyala/fasthttp",
+}
+
+// adapters understand a protocol. They know the store's errors and limits by
+// name, and reach the store itself through internal/command alone.
+var adapters = []string{"internal/httpapi"}
+
+func adapterRule(s source) []string {
+	if !slices.Contains(adapters, s.dir()) || s.isTest() {
+		return nil
+	}
+	imports := s.imports()
+	var found []string
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		selector, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		left, ok := selector.X.(*ast.Ident)
+		name := selector.Sel.Name
+		if ok && imports[left.Name] == module+"/internal/shm" && !strings.HasPrefix(name, "Err") && !strings.HasPrefix(name, "Max") {
+			found = append(found, fmt.Sprintf("%s: an adapter reaches shm.%s through internal/command", s.line(n.Pos()), name))
+		}
+		return true
+	})
+	return found
 }
 
 func importRule(s source) []string {

@@ -8,6 +8,7 @@ import (
 var rules = map[string]func(source) []string{
 	"unsafe":  unsafeRule,
 	"imports": importRule,
+	"adapter": adapterRule,
 	"process": processRule,
 	"init":    initRule,
 	"length":  lengthRule,
@@ -64,6 +65,10 @@ func TestRules(t *testing.T) {
 		{"a model checker in a test", "imports", "internal/shm/a_test.go", "package shm\n\nimport \"pgregory.net/rapid\"\n", false},
 		{"an external test of itself", "imports", "internal/shm/a_test.go", "package shm_test\n\nimport \"" + module + "/internal/shm\"\n", false},
 		{"the standard library", "imports", "internal/shm/a.go", "package shm\n\nimport \"encoding/binary\"\n", false},
+
+		{"an adapter reaches past the commands", "adapter", "internal/httpapi/a.go", "package httpapi\n\nimport \"" + module + "/internal/shm\"\n\nvar s shm.Store\n", true},
+		{"an adapter names an error", "adapter", "internal/httpapi/a.go", "package httpapi\n\nimport \"" + module + "/internal/shm\"\n\nvar e = shm.ErrFull\n", false},
+		{"its test opens a region", "adapter", "internal/httpapi/a_test.go", "package httpapi\n\nimport \"" + module + "/internal/shm\"\n\nvar s shm.Store\n", false},
 
 		{"flags deep inside", "process", "internal/worker/a.go", "package worker\n\nimport \"flag\"\n", true},
 		{"pflag deep inside", "process", "internal/worker/a.go", "package worker\n\nimport \"github.com/spf13/pflag\"\n", true},
