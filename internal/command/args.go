@@ -16,15 +16,11 @@ var (
 // Args appends the shared start-up arguments, a JSON object, to dst. Before
 // any were set they are the empty object.
 func (c *Commands) Args(dst []byte) ([]byte, error) {
-	n := len(dst)
-	dst, err := c.store.Args(dst)
-	if err != nil {
-		return dst, err
+	full, err := c.store.Args(dst)
+	if err == nil && full == nil {
+		return append(dst, "{}"...), nil
 	}
-	if len(dst) == n {
-		dst = append(dst, "{}"...)
-	}
-	return dst, nil
+	return full, err
 }
 
 // SetArgs replaces the arguments for every process at once. The object is
