@@ -1,7 +1,9 @@
 package main
 
 import (
+	"math"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/fondue-server/fondue/internal/listen"
@@ -138,7 +140,16 @@ func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
 		Workers: s.workers, MaxWorkers: s.maxWorkers,
 		Region: s.region, RegionSize: s.regionSize, Join: s.join, Fresh: s.fresh,
 		Preload: s.preload, Args: s.args,
-		AccessLog: s.accessLog, LogFormat: s.logFormat, LogLevel: s.logLevel,
+		AccessLog: s.accessLog, LogFormat: s.logFormat, LogLevel: s.logLevel, MemoryLimit: memoryLimit(),
 		ShutdownTimeout: s.shutdownTimeout, PIDFile: s.pidFile,
 	}, nil
+}
+
+// memoryLimit is GOMEMLIMIT in bytes, as the runtime has read it, or 0. The
+// master divides it among the workers.
+func memoryLimit() int64 {
+	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
+		return limit
+	}
+	return 0
 }

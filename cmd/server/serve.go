@@ -23,10 +23,11 @@ func serve(p process, args []string) error {
 	if err != nil {
 		return err
 	}
+	config.Environ = p.environ()
 	if config.Log, err = logging.New(p.stderr, config.LogFormat, config.LogLevel); err != nil {
 		return usagef("%v", err)
 	}
-	for _, warning := range flags.unknownVariables(p.environ()) {
+	for _, warning := range flags.unknownVariables(config.Environ) {
 		config.Log.Warn(warning)
 	}
 	m, err := master.New(config)
