@@ -113,11 +113,15 @@ func serve(procs string) {
 			ctx.SetContentType("application/json")
 			ctx.SetBody(body)
 		},
-		ReadTimeout:        30 * time.Second,
-		WriteTimeout:       30 * time.Second,
-		IdleTimeout:        60 * time.Second,
-		MaxRequestBodySize: 1 << 20,
-		ReadBufferSize:     8 << 10,
+		Name:                         "fondue",
+		ReadTimeout:                  30 * time.Second,
+		WriteTimeout:                 30 * time.Second,
+		IdleTimeout:                  75 * time.Second,
+		ReadBufferSize:               8 << 10,
+		MaxRequestBodySize:           1 << 20,
+		NoDefaultContentType:         true,
+		DisablePreParseMultipartForm: true,
+		SecureErrorLogMessage:        true,
 	}
 	log.Fatal(server.Serve(listener))
 }

@@ -33,12 +33,7 @@ func asFailure(err error) *failure {
 // oneLine keeps the promise that an error is one line, whatever a value from
 // outside holds.
 func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\r' {
-			return ' '
-		}
-		return r
-	}, strings.TrimSpace(s))
+	return strings.NewReplacer("\r\n", "; ", "\n", "; ", "\r", " ").Replace(strings.TrimSpace(s))
 }
 
 func inWords(names []string) string {

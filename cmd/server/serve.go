@@ -35,7 +35,7 @@ func serve(p process, args []string) error {
 		return usagef("%v", err)
 	}
 	if err := m.Run(); err != nil {
-		return explainStart(err, config)
+		return explainStart(err)
 	}
 	return nil
 }
