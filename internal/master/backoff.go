@@ -18,7 +18,7 @@ var (
 	// faults are the ends that the program itself is the reason for: the next
 	// run is likely to end alike. The count outlives the longest wait, so that a
 	// worker that always fails stays at the ceiling.
-	faults = policy{free: 3, halfLife: 30 * time.Second, first: 50 * time.Millisecond, ceiling: 5 * time.Second}
+	faults = policy{free: 3, halfLife: time.Minute, first: 50 * time.Millisecond, ceiling: 5 * time.Second}
 	// outside are the ends that somebody else caused, by SIGKILL or by asking
 	// a worker to leave. Waiting does not make the next one less likely, so this
 	// only bounds what a wild killer, or the kernel short of memory, makes the

@@ -1,0 +1,292 @@
+package master
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fondue-server/fondue/internal/handoff"
+	"github.com/fondue-server/fondue/internal/shm"
+	"golang.org/x/sys/unix"
+)
+
+// theatre is an operating system and a scoreboard that only write down what
+// the crew asks of them. It lives in a synctest bubble.
+type theatre struct {
+	t                 *testing.T
+	crew              *crew
+	signals, children chan os.Signal
+	ended             chan error
+
+	mu     sync.Mutex // the crew's goroutine and the test's
+	script []string   // what happened, in order
+	log    strings.Builder
+
+	lastPID     int
+	pipes       map[int]*io.PipeWriter // by pid: the worker's end of its ready pipe
+	exits       []exit
+	generations map[int]uint32
+	taken       map[int]bool
+	live        map[int]int // pid by slot
+	slots       int
+	spawnFails  error
+	sweeps      int
+}
+
+// perform starts a crew with the given number of seats in a bubble and hands
+// it to the test.
+func perform(t *testing.T, seats int, test func(*theatre)) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &theatre{
+			t: t, signals: make(chan os.Signal, 16), children: make(chan os.Signal, 1), ended: make(chan error, 1),
+			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8,
+		}
+		f.crew = &crew{
+			log:   slog.New(slog.NewTextHandler(logWriter{f}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			procs: f, board: f,
+			outfit: func(s *seat) (handoff.Worker, []int) {
+				return handoff.Worker{Slot: s.id.Slot, Generation: s.id.Generation}, nil
+			},
+			closeDoors: func() error { f.noted("doors"); return nil },
+			ready:      func() { f.noted("ready") },
+			limit:      30 * 1e9,
+			signals:    f.signals,
+			children:   f.children,
+		}
+		for i := range seats {
+			f.crew.seats = append(f.crew.seats, &seat{number: i, slot: -1})
+		}
+		test(f)
+	})
+}
+
+type logWriter struct{ *theatre }
+
+func (w logWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.log.Write(p)
+}
+
+func (f *theatre) noted(what string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.note("%s", what)
+}
+
+// note is called with mu held.
+func (f *theatre) note(format string, args ...any) {
+	f.script = append(f.script, fmt.Sprintf(format, args...))
+}
+
+func (f *theatre) Claim(prefer int) (shm.ID, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for slot := range f.slots {
+		if prefer >= 0 && !f.taken[prefer] {
+			slot = prefer
+		}
+		if !f.taken[slot] {
+			f.taken[slot] = true
+			f.note("claim %d", slot)
+			return shm.ID{Slot: slot, Generation: f.generations[slot]}, nil
+		}
+	}
+	return shm.ID{}, shm.ErrNoSlot
+}
+
+func (f *theatre) Spawned(id shm.ID, pid int) {}
+
+func (f *theatre) Recover(id shm.ID) (shm.Recovery, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.note("recover %d.%d", id.Slot, id.Generation)
+	f.taken[id.Slot] = false
+	delete(f.live, id.Slot)
+	f.generations[id.Slot]++
+	return shm.Recovery{ID: id}, nil
+}
+
+func (f *theatre) Sweep() ([]shm.Recovery, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sweeps++
+	return nil, nil
+}
+
+func (f *theatre) spawn(w handoff.Worker, _ []int) (int, io.ReadCloser, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.spawnFails != nil {
+		return 0, nil, f.spawnFails
+	}
+	f.lastPID++
+	r, wr := io.Pipe()
+	f.pipes[f.lastPID] = wr
+	f.live[w.Slot] = f.lastPID
+	f.note("spawn %d.%d", w.Slot, w.Generation)
+	return f.lastPID, r, nil
+}
+
+func (f *theatre) reap() []exit {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	exits := f.exits
+	f.exits = nil
+	return exits
+}
+
+func (f *theatre) kill(pid int, sig syscall.Signal) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.note("%s %d", unix.SignalName(sig), pid)
+	return nil
+}
+
+// start runs the crew; it is settled when start returns.
+func (f *theatre) start() {
+	go func() { f.ended <- f.crew.run() }()
+	synctest.Wait()
+}
+
+// startServing starts the crew and lets every worker become ready.
+func (f *theatre) startServing() {
+	f.t.Helper()
+	f.start()
+	for pid := 101; pid <= f.last(); pid++ {
+		f.says(pid, handoff.ReadyMessage{Ready: true})
+	}
+	f.expect("ready")
+}
+
+// last is the pid of the youngest process.
+func (f *theatre) last() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lastPID
+}
+
+// empty reports whether the slot has no process.
+func (f *theatre) empty(slot int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.live[slot] == 0
+}
+
+func (f *theatre) pipe(pid int) *io.PipeWriter {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.pipes[pid]
+}
+
+func (f *theatre) failSpawns(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.spawnFails = err
+}
+
+// logged returns the log so far.
+func (f *theatre) logged() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.log.String()
+}
+
+// pass lets time go by.
+func (f *theatre) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func (f *theatre) says(pid int, m handoff.ReadyMessage) {
+	f.t.Helper()
+	if _, err := m.WriteTo(f.pipe(pid)); err != nil {
+		f.t.Fatalf("ready message of %d: %v", pid, err)
+	}
+	synctest.Wait()
+}
+
+// ends makes processes end, all at one moment.
+func (f *theatre) ends(status syscall.WaitStatus, pids ...int) {
+	for _, pid := range pids {
+		f.mu.Lock()
+		f.exits = append(f.exits, exit{pid, status})
+		f.mu.Unlock()
+		f.pipe(pid).Close()
+	}
+	select {
+	case f.children <- unix.SIGCHLD:
+	default: // one is pending, as with real signals
+	}
+	synctest.Wait()
+}
+
+func (f *theatre) signal(s os.Signal) {
+	f.signals <- s
+	synctest.Wait()
+}
+
+// expect compares the last of what happened since it was called before.
+func (f *theatre) expect(tail ...string) {
+	f.t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.script) < len(tail) || !slices.Equal(f.script[len(f.script)-len(tail):], tail) {
+		f.t.Errorf("happened:\n  %s\nwant at the end:\n  %s\nlog:\n%s", strings.Join(f.script, "\n  "), strings.Join(tail, "\n  "), f.log.String())
+	}
+	f.script = nil
+}
+
+// expectNothing is for what must not happen.
+func (f *theatre) expectNothing() {
+	f.t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.script) > 0 {
+		f.t.Errorf("happened:\n  %s", strings.Join(f.script, "\n  "))
+	}
+	f.script = nil
+}
+
+// over returns what run returned; it must have.
+func (f *theatre) over() error {
+	f.t.Helper()
+	select {
+	case err := <-f.ended:
+		return err
+	default:
+		f.t.Fatalf("the crew still runs; log:\n%s", f.logged())
+		return nil
+	}
+}
+
+// close ends the crew at once, at the end of a test that is about something else.
+func (f *theatre) close() {
+	f.t.Helper()
+	f.signal(unix.SIGQUIT)
+	f.mu.Lock()
+	pids := slices.Collect(maps.Values(f.live))
+	f.mu.Unlock()
+	if len(pids) > 0 {
+		f.ends(killed, pids...)
+	}
+	if err := f.over(); err != nil {
+		f.t.Error(err)
+	}
+}
+
+const (
+	killed  = syscall.WaitStatus(unix.SIGKILL)
+	crashed = syscall.WaitStatus(unix.SIGSEGV)
+)
+
+func exited(code int) syscall.WaitStatus { return syscall.WaitStatus(code << 8) }
