@@ -1,0 +1,190 @@
+package worker
+
+import (
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+	"golang.org/x/sys/unix"
+)
+
+// accessLog writes one line for each answered request, in the common log
+// format with the worker added:
+//
+//	127.0.0.1 - - [21/Nov/2026:13:55:36 +0100] "GET /count HTTP/1.1" 200 2 pid=4711 slot=0
+//
+// The size is that of the body as sent, "-" for none. In the request, '"',
+// '\', and bytes outside of printable ASCII are written \xHH; it is cut at
+// maxRequest bytes. A request that could not be read is "-".
+//
+// Requests put whole lines into a bounded buffer, and one goroutine writes it
+// out, so that a slow disk holds up no request: lines that find the buffer
+// full are dropped and counted in the worker's log. The file is in append
+// mode and gets whole lines by each write, in pieces of at most PIPE_BUF when
+// it is a pipe, so that lines of several workers never mix.
+type accessLog struct {
+	file  *os.File
+	log   *slog.Logger
+	tail  string // the end of every line
+	piece int    // bytes of one write at most
+
+	mu      sync.Mutex
+	pending []byte
+	dropped uint64
+	stamp   []byte // rendered time of second
+	second  int64
+
+	wake   chan struct{}
+	ending chan struct{}
+	done   chan struct{}
+}
+
+const (
+	maxPending = 1 << 20 // bytes of lines that wait to be written
+	maxRequest = 2048    // bytes of the request in a line
+	pipeBuf    = 4096    // PIPE_BUF of Linux
+)
+
+// newAccessLog takes over the descriptor.
+func newAccessLog(fd, pid, slot int, log *slog.Logger) *accessLog {
+	a := &accessLog{
+		file: os.NewFile(uintptr(fd), "access log"),
+		log:  log,
+		tail: " pid=" + strconv.Itoa(pid) + " slot=" + strconv.Itoa(slot) + "\n",
+		wake: make(chan struct{}, 1), ending: make(chan struct{}), done: make(chan struct{}),
+	}
+	a.piece = pipeBuf
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
+		a.piece = maxPending
+	}
+	go a.run() // ends with close
+	return a
+}
+
+// request appends the line of an answered request.
+func (a *accessLog) request(ctx *fasthttp.RequestCtx, unread bool) {
+	a.mu.Lock()
+	if len(a.pending) > maxPending-maxRequest-512 {
+		a.dropped++
+		a.mu.Unlock()
+		return
+	}
+	b := a.pending
+	b = appendHost(b, ctx.RemoteAddr())
+	b = append(b, " - - ["...)
+	b = a.appendTime(b, time.Now())
+	b = append(b, `] "`...)
+	if unread {
+		b = append(b, '-')
+	} else {
+		b = appendRequest(b, ctx)
+	}
+	b = append(b, `" `...)
+	b = strconv.AppendInt(b, int64(ctx.Response.StatusCode()), 10)
+	b = append(b, ' ')
+	if n := len(ctx.Response.Body()); n > 0 && !ctx.IsHead() {
+		b = strconv.AppendInt(b, int64(n), 10)
+	} else {
+		b = append(b, '-')
+	}
+	a.pending = append(b, a.tail...)
+	a.mu.Unlock()
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// appendTime renders each second once.
+func (a *accessLog) appendTime(dst []byte, t time.Time) []byte {
+	if second := t.Unix(); second != a.second || len(a.stamp) == 0 {
+		a.second = second
+		a.stamp = t.AppendFormat(a.stamp[:0], "02/Jan/2006:15:04:05 -0700")
+	}
+	return append(dst, a.stamp...)
+}
+
+func appendHost(dst []byte, addr net.Addr) []byte {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return append(dst, "unix:"...)
+	}
+	return tcp.AddrPort().Addr().Unmap().AppendTo(dst)
+}
+
+func appendRequest(dst []byte, ctx *fasthttp.RequestCtx) []byte {
+	header := &ctx.Request.Header
+	limit := len(dst) + maxRequest
+	for i, part := range [...][]byte{header.Method(), header.RequestURI(), header.Protocol()} {
+		if i > 0 {
+			dst = append(dst, ' ')
+		}
+		for _, c := range part {
+			if len(dst) >= limit {
+				return append(dst, "..."...)
+			}
+			if c <= ' ' || c >= 0x7f || c == '"' || c == '\\' {
+				const digits = "0123456789abcdef"
+				dst = append(dst, '\\', 'x', digits[c>>4], digits[c&15])
+			} else {
+				dst = append(dst, c)
+			}
+		}
+	}
+	return dst
+}
+
+func (a *accessLog) run() {
+	defer close(a.done)
+	var lines []byte
+	for ending := false; !ending; {
+		select {
+		case <-a.wake:
+		case <-a.ending:
+			ending = true
+		}
+		a.mu.Lock()
+		lines, a.pending = a.pending, lines[:0]
+		dropped := a.dropped
+		a.dropped = 0
+		a.mu.Unlock()
+		if dropped > 0 {
+			a.log.Warn("access log is too slow, lines were dropped", "lines", dropped)
+		}
+		a.write(lines)
+	}
+}
+
+// write writes whole lines.
+func (a *accessLog) write(lines []byte) {
+	for len(lines) > 0 {
+		n := len(lines)
+		if n > a.piece {
+			n = a.piece
+			for n > 0 && lines[n-1] != '\n' {
+				n--
+			}
+		}
+		if _, err := a.file.Write(lines[:n]); err != nil {
+			a.log.Error("access log cannot be written, lines are lost", "err", err)
+			return
+		}
+		lines = lines[n:]
+	}
+}
+
+// close writes what is pending, for as long as it may take at most.
+func (a *accessLog) close(limit time.Duration) {
+	close(a.ending)
+	select {
+	case <-a.done:
+		_ = a.file.Close()
+	case <-time.After(limit):
+		a.log.Warn("access log is too slow, its last lines are lost")
+	}
+}

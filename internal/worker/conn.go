@@ -1,0 +1,219 @@
+package worker
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fasthttp"
+	"golang.org/x/sys/unix"
+)
+
+// phase tells how far a connection is with its requests. It is stored by the
+// connection's own goroutine; the drain alone moves quiet to leaving, and takes
+// nothing else.
+//
+//	fresh --data--> busy --reply--> idle --data--> busy ...
+//	fresh --leave--> freshLeaving    idle --leave--> idleLeaving
+type phase = uint32
+
+const (
+	fresh phase = iota // accepted, nothing read
+	busy               // a request has begun to arrive
+	idle               // every request is answered
+	freshLeaving
+	idleLeaving
+)
+
+// conn is a connection that fasthttp serves. Its deadlines are words that
+// conns.sweep looks at, because a runtime timer for each request costs more
+// than the request's own work; they are kept to within sweepInterval.
+type conn struct {
+	net.Conn
+	owner      *conns
+	prev, next *conn // guarded by owner.mu
+	accepted   time.Time
+
+	phase   atomic.Uint32
+	readBy  atomic.Int64 // deadline in ns since 1970, 0 none
+	writeBy atomic.Int64 // likewise; expired once sweep has acted on it
+	linger  atomic.Bool
+	closed  atomic.Bool
+}
+
+// expired in writeBy is a deadline that has passed for whoever is writing.
+const expired = -1
+
+var longAgo = time.Unix(1, 0)
+
+// Read reads what the client sends. When a deadline interrupts it, it looks
+// once more: data that has arrived is never left unread.
+func (c *conn) Read(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		if err == nil || n > 0 {
+			c.phase.Store(busy)
+			return n, err
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		n, waiting := c.readNow(p)
+		switch {
+		case !waiting:
+			return 0, io.EOF
+		case n > 0:
+			c.phase.Store(busy)
+			_ = c.Conn.SetReadDeadline(time.Time{})
+			return n, nil
+		case c.isLeaving():
+			return 0, io.EOF
+		}
+		if by := c.readBy.Load(); by != 0 && time.Now().UnixNano() >= by {
+			if c.phase.Load() == fresh {
+				return 0, io.EOF // nothing was asked, so there is nothing to refuse
+			}
+			return 0, err
+		}
+		// Interrupted for a deadline or a drain that a request has overtaken.
+		_ = c.Conn.SetReadDeadline(time.Time{})
+	}
+}
+
+// readNow reads what has arrived, without waiting. The connection is at its
+// end when waiting is false.
+func (c *conn) readNow(p []byte) (n int, waiting bool) {
+	raw, err := c.Conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return 0, false
+	}
+	control := raw.Control(func(fd uintptr) {
+		n, _, err = unix.Recvfrom(int(fd), p, unix.MSG_DONTWAIT)
+	})
+	if control != nil {
+		return 0, false
+	}
+	if err == unix.EAGAIN || err == unix.EINTR {
+		return 0, true
+	}
+	return n, err == nil && n > 0
+}
+
+// Write writes all of p, unless the write deadline passes first.
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	for err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		by := c.writeBy.Load()
+		if by == expired || by != 0 && time.Now().UnixNano() >= by {
+			return n, err
+		}
+		// Interrupted for an earlier deadline.
+		_ = c.Conn.SetWriteDeadline(time.Time{})
+		var more int
+		more, err = c.Conn.Write(p[n:])
+		n += more
+	}
+	return n, err
+}
+
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.readBy.Store(deadline(t))
+	return nil
+}
+
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.writeBy.Store(deadline(t))
+	return nil
+}
+
+func (c *conn) SetDeadline(t time.Time) error {
+	_ = c.SetReadDeadline(t)
+	return c.SetWriteDeadline(t)
+}
+
+func deadline(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+// expire interrupts whoever waits beyond a deadline.
+func (c *conn) expire(now int64) {
+	if by := c.readBy.Load(); by != 0 && now >= by {
+		_ = c.Conn.SetReadDeadline(longAgo)
+	}
+	if by := c.writeBy.Load(); by > 0 && now >= by && c.writeBy.CompareAndSwap(by, expired) {
+		_ = c.Conn.SetWriteDeadline(longAgo)
+	}
+}
+
+// leave ends a connection that is between requests, unless a request arrives
+// before its goroutine has looked a last time. It reports whether it was quiet.
+func (c *conn) leave() bool {
+	if !c.phase.CompareAndSwap(idle, idleLeaving) && !c.phase.CompareAndSwap(fresh, freshLeaving) && !c.isLeaving() {
+		return false
+	}
+	_ = c.Conn.SetReadDeadline(longAgo)
+	return true
+}
+
+func (c *conn) isLeaving() bool {
+	p := c.phase.Load()
+	return p == idleLeaving || p == freshLeaving
+}
+
+// stateChanged is fasthttp's hook, called by the connection's goroutine.
+// StateActive comes before the first read, and again for each request that
+// was read along with another.
+func stateChanged(nc net.Conn, state fasthttp.ConnState) {
+	c, ok := nc.(*conn)
+	if !ok {
+		return
+	}
+	switch state {
+	case fasthttp.StateActive:
+		if p := c.phase.Load(); p == idle || p == idleLeaving {
+			c.phase.Store(busy)
+		}
+	case fasthttp.StateIdle:
+		c.phase.Store(idle)
+	}
+}
+
+// Bounds of what is read from a client that was refused before it had sent
+// all, so that the refusal reaches it and not a reset.
+const (
+	lingerTime  = time.Second
+	lingerBytes = 4 << 20
+)
+
+// Close closes the connection; only the first call counts.
+func (c *conn) Close() error {
+	if c.closed.Swap(true) {
+		return nil
+	}
+	if c.linger.Load() {
+		c.drainInput()
+	}
+	c.owner.remove(c)
+	err := c.Conn.Close()
+	c.owner.descriptorFreed()
+	return err
+}
+
+func (c *conn) drainInput() {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	_ = c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.CopyN(io.Discard, onlyReader{c.Conn}, lingerBytes)
+}
+
+// onlyReader hides WriteTo, which would splice without a bound.
+type onlyReader struct{ io.Reader }

@@ -1,0 +1,111 @@
+package worker
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fondue-server/fondue/internal/shm"
+)
+
+// conns is the set of open connections of this worker.
+type conns struct {
+	store *shm.Store
+
+	mu    sync.Mutex
+	first *conn
+	open  int
+
+	starving atomic.Int32  // accept loops that wait for a descriptor
+	freed    chan struct{} // one descriptor was freed meanwhile
+}
+
+func newConns(store *shm.Store) *conns {
+	return &conns{store: store, freed: make(chan struct{}, 1)}
+}
+
+// add takes an accepted connection into the set.
+func (s *conns) add(nc net.Conn) *conn {
+	c := &conn{Conn: nc, owner: s, accepted: time.Now()}
+	s.mu.Lock()
+	if c.next = s.first; c.next != nil {
+		c.next.prev = c
+	}
+	s.first = c
+	s.open++
+	s.mu.Unlock()
+	s.store.ConnOpened()
+	return c
+}
+
+func (s *conns) remove(c *conn) {
+	s.mu.Lock()
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		s.first = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	}
+	c.prev, c.next = nil, nil
+	s.open--
+	s.mu.Unlock()
+	s.store.ConnClosed()
+}
+
+func (s *conns) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
+}
+
+// each calls f for every open connection. f must not close one.
+func (s *conns) each(f func(*conn)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := s.first; c != nil; c = c.next {
+		f(c)
+	}
+}
+
+// sweepInterval is how late a deadline may be kept.
+const sweepInterval = 500 * time.Millisecond
+
+// sweep keeps the deadlines of all connections until stop is closed.
+func (s *conns) sweep(stop <-chan struct{}) {
+	tick := time.NewTicker(sweepInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case t := <-tick.C:
+			now := t.UnixNano()
+			s.each(func(c *conn) { c.expire(now) })
+		}
+	}
+}
+
+// closeAll closes every connection at once and returns how many were open.
+func (s *conns) closeAll() int {
+	var all []*conn
+	s.each(func(c *conn) { all = append(all, c) })
+	for _, c := range all {
+		c.linger.Store(false)
+		_ = c.Close()
+	}
+	return len(all)
+}
+
+// descriptorFreed wakes an accept loop that ran out of descriptors.
+func (s *conns) descriptorFreed() {
+	if s.starving.Load() == 0 {
+		return
+	}
+	select {
+	case s.freed <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,120 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/fondue-server/fondue/internal/shm"
+)
+
+// pace bounds a drain.
+type pace struct {
+	window  time.Duration // idle clients may send one more request
+	timeout time.Duration // of the whole, from its start
+}
+
+const (
+	// drainWindow is long enough for a client that is busy on a keep-alive
+	// connection to send its next request, which is told Connection: close.
+	drainWindow = 500 * time.Millisecond
+
+	// settle is how long nothing must be open or queued before the window is
+	// closed early: the time of a connection between queue and set.
+	settle = 10 * time.Millisecond
+
+	// grace is how long a connection that was accepted late may take to send
+	// its first byte.
+	grace = 100 * time.Millisecond
+
+	drainTick = 2 * time.Millisecond
+)
+
+// quick is the pace without a master: all within half a second.
+var quick = pace{window: 100 * time.Millisecond, timeout: 400 * time.Millisecond}
+
+// drain ends the server without failing a request. New connections must be
+// kept away already, or go to siblings:
+//
+//  1. readiness ends, and every reply says Connection: close;
+//  2. for the window, what is queued is accepted and idle clients are awaited;
+//  3. the listeners are closed, once their queues are empty;
+//  4. connections between requests are closed, those with a request awaited.
+//
+// When hurry is closed, the rest goes at the quick pace. The result is the
+// number of connections that were cut off at the time-out.
+func (s *server) drain(p pace, hurry <-chan struct{}) (cut int) {
+	s.commands.Drain()
+	s.store.SetState(shm.StateDraining)
+	s.draining.Store(true)
+
+	begin := time.Now()
+	tick := time.NewTicker(drainTick)
+	defer tick.Stop()
+	quietSince := time.Time{}
+	accepting := true
+	for {
+		elapsed := time.Since(begin)
+		if elapsed >= p.timeout {
+			break
+		}
+		if accepting {
+			if s.conns.count() > 0 || !s.queuesEmpty(true) {
+				quietSince = time.Time{}
+			} else if quietSince.IsZero() {
+				quietSince = time.Now()
+			}
+			settled := !quietSince.IsZero() && time.Since(quietSince) >= settle
+			if settled || elapsed >= p.window && s.queuesEmpty(false) {
+				s.closeListeners()
+				accepting = false
+			}
+		}
+		if elapsed >= p.window {
+			s.leaveQuiet()
+		}
+		if !accepting && s.conns.count() == 0 {
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-hurry:
+			hurry = nil
+			p.window = min(p.window, time.Since(begin)+quick.window)
+			p.timeout = min(p.timeout, time.Since(begin)+quick.timeout)
+		}
+	}
+	if accepting {
+		s.closeListeners()
+	}
+	close(s.stop)
+	return s.conns.closeAll()
+}
+
+// queuesEmpty reports whether nobody waits to be accepted. Queues that siblings
+// share may be left to them.
+func (s *server) queuesEmpty(andShared bool) bool {
+	for _, l := range s.listeners {
+		if (andShared || !l.shared) && !l.queueEmpty() {
+			return false
+		}
+	}
+	return true
+}
+
+// closeListeners returns when the last accepted connection is in the set.
+func (s *server) closeListeners() {
+	for _, l := range s.listeners {
+		if err := l.Close(); err != nil {
+			s.log.Debug("close listener", "addr", l.addr, "err", err)
+		}
+	}
+	s.serving.Wait()
+}
+
+func (s *server) leaveQuiet() {
+	now := time.Now()
+	s.conns.each(func(c *conn) {
+		if now.Sub(c.accepted) >= grace {
+			c.leave()
+		}
+	})
+}

@@ -1,0 +1,321 @@
+package worker
+
+import (
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// closeDoors does what a master does before it tells its workers to end.
+func closeDoors(t testing.TB, s *testServer) {
+	t.Helper()
+	for _, l := range s.listeners {
+		if err := l.closeDoor(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+var full = pace{window: drainWindow, timeout: 10 * time.Second}
+
+// TestDrainUnderKeepAliveLoad: nobody who honours Connection: close sees a
+// request fail, and every acknowledged increment is there.
+func TestDrainUnderKeepAliveLoad(t *testing.T) {
+	t.Parallel()
+	for _, network := range []string{"tcp", "unix"} {
+		s := newTestServer(t, network)
+		var done, failed, running atomic.Int64
+		var clients sync.WaitGroup
+		stop := make(chan struct{})
+		for i := range 200 {
+			clients.Add(1)
+			go func() {
+				defer clients.Done()
+				random := rand.New(rand.NewPCG(uint64(i), 1))
+				var c *client
+				for first := true; ; {
+					if c == nil {
+						select {
+						case <-stop:
+							return
+						default:
+						}
+						var err error
+						if c, err = dial(network, s.addr); err != nil {
+							return // the door is closed
+						}
+					}
+					closing, err := c.send(increment)
+					if err != nil {
+						failed.Add(1)
+						t.Errorf("%s: request failed: %v", network, err)
+						return
+					}
+					if done.Add(1); first {
+						first = false
+						running.Add(1)
+					}
+					if closing {
+						c.Close()
+						c = nil
+					}
+					if i%2 == 0 {
+						time.Sleep(time.Duration(random.IntN(100)) * time.Millisecond)
+					}
+				}
+			}()
+		}
+		waitFor(t, "first replies", func() bool { return running.Load() == 200 })
+		closeDoors(t, s)
+		begin := time.Now()
+		cut := s.drain(full, nil)
+		took := time.Since(begin)
+		close(stop)
+		clients.Wait()
+		if cut != 0 || failed.Load() != 0 {
+			t.Errorf("%s: %d connections cut off, %d requests failed", network, cut, failed.Load())
+		}
+		if got := count(t, s); got != done.Load() {
+			t.Errorf("%s: counted %d, acknowledged %d", network, got, done.Load())
+		}
+		t.Logf("%s: %d requests, drained in %v", network, done.Load(), took)
+	}
+}
+
+// TestDrainEndsEarly: with nothing open the window is not waited for.
+func TestDrainEndsEarly(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, "tcp")
+	begin := time.Now()
+	s.drain(pace{window: time.Minute, timeout: time.Minute}, nil)
+	t.Logf("drained in %v", time.Since(begin))
+	if took := time.Since(begin); took > 30*time.Second {
+		t.Errorf("drain took %v", took)
+	}
+}
+
+// TestDrainIdle: connections between requests are closed without a word when
+// the window ends, those that never sent anything too.
+func TestDrainIdle(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, "tcp")
+	used, unused := mustDial(t, s), mustDial(t, s)
+	if _, err := used.send(increment); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "both accepted", func() bool { return s.conns.count() == 2 })
+	if cut := s.drain(full, nil); cut != 0 {
+		t.Errorf("%d connections cut off", cut)
+	}
+	for _, c := range []*client{used, unused} {
+		if b, err := io.ReadAll(c); err != nil || len(b) > 0 {
+			t.Errorf("at the end of an idle connection: %q, %v", b, err)
+		}
+	}
+}
+
+// TestDrainWaitsForRequests: a request that has begun to arrive is waited for
+// beyond the window, and answered with Connection: close.
+func TestDrainWaitsForRequests(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, "tcp")
+	half, second := mustDial(t, s), mustDial(t, s)
+	if _, err := second.send(increment); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*client{half, second} {
+		if _, err := io.WriteString(c, increment[:20]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, "requests begun", func() bool {
+		n := 0
+		s.conns.each(func(c *conn) {
+			if c.phase.Load() == busy {
+				n++
+			}
+		})
+		return n == 2
+	})
+	cut := make(chan int)
+	go func() { cut <- s.drain(pace{window: 50 * time.Millisecond, timeout: 10 * time.Second}, nil) }()
+	waitFor(t, "listener closed", func() bool { // which is after the window
+		c, err := net.Dial("tcp", s.addr)
+		if err == nil {
+			c.Close()
+		}
+		return s.draining.Load() && s.listeners[0].isClosed()
+	})
+	for _, c := range []*client{half, second} {
+		if _, err := io.WriteString(c, increment[20:]); err != nil {
+			t.Fatal(err)
+		}
+		if status, _, closing, err := c.receive(); err != nil || status != 200 || !closing {
+			t.Errorf("request in flight: %d, closing %v, %v", status, closing, err)
+		}
+	}
+	if n := <-cut; n != 0 {
+		t.Errorf("%d connections cut off", n)
+	}
+}
+
+func (l *listener) isClosed() bool {
+	select {
+	case <-l.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// TestDrainTimeout: a client that never finishes its request is cut off.
+func TestDrainTimeout(t *testing.T) {
+	t.Parallel()
+	for name, hurry := range map[string]bool{"timeout": false, "hurry": true} {
+		s := newTestServer(t, "tcp")
+		c := mustDial(t, s)
+		if _, err := io.WriteString(c, increment[:20]); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, "request begun", func() bool {
+			begun := false
+			s.conns.each(func(c *conn) { begun = c.phase.Load() == busy })
+			return begun
+		})
+		p, hurried := pace{window: 20 * time.Millisecond, timeout: 100 * time.Millisecond}, make(chan struct{})
+		if hurry {
+			p = pace{window: time.Minute, timeout: time.Minute}
+			close(hurried)
+		}
+		if cut := s.drain(p, hurried); cut != 1 {
+			t.Errorf("%s: %d connections cut off", name, cut)
+		}
+	}
+}
+
+// TestDrainServesTheQueue: connections that nobody has accepted yet when the
+// drain begins are served.
+func TestDrainServesTheQueue(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, "tcp")
+	clients := make([]*client, 50)
+	for i := range clients {
+		clients[i] = mustDial(t, s)
+		if _, err := io.WriteString(clients[i], increment); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeDoors(t, s)
+	s.drain(full, nil)
+	for i, c := range clients {
+		if status, _, _, err := c.receive(); err != nil || status != 200 {
+			t.Errorf("client %d: %d, %v", i, status, err)
+		}
+	}
+	if got := count(t, s); got != int64(len(clients)) {
+		t.Errorf("counted %d of %d", got, len(clients))
+	}
+}
+
+// TestLeaveLosesNoRequest: requests that race with the end of the window are
+// either answered or find the connection closed before they were read.
+func TestLeaveLosesNoRequest(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, "tcp")
+	for round := range 200 {
+		c, err := dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.send(increment); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, "idle", func() bool {
+			quiet := false
+			s.conns.each(func(c *conn) { quiet = c.phase.Load() == idle })
+			return quiet
+		})
+		before := count(t, s)
+		// The request is in the socket before leave is called: never lost.
+		if _, err := io.WriteString(c, increment); err != nil {
+			t.Fatal(err)
+		}
+		s.leaveNow()
+		if status, _, _, err := c.receive(); err != nil || status != 200 {
+			t.Fatalf("round %d: %d, %v", round, status, err)
+		}
+		if got := count(t, s); got != before+1 {
+			t.Fatalf("round %d: counted %d after %d", round, got, before)
+		}
+		c.Close()
+		waitFor(t, "end of connection", func() bool { return s.conns.count() == 0 })
+	}
+}
+
+func (s *testServer) leaveNow() { s.conns.each(func(c *conn) { c.leave() }) }
+
+// TestDeadlines: words instead of timers keep the deadlines all the same.
+func TestDeadlines(t *testing.T) {
+	t.Parallel()
+	set := newConns(newTestServer(t, "tcp").store)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	peer, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	nc, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := set.add(nc)
+	defer c.Close()
+	buf := make([]byte, 1)
+	expire := func() { set.each(func(c *conn) { c.expire(time.Now().UnixNano()) }) }
+
+	// A deadline that a request has overtaken interrupts nothing.
+	_ = c.SetDeadline(time.Now().Add(-time.Second))
+	expire()
+	_ = c.SetDeadline(time.Now().Add(time.Hour))
+	if _, err := peer.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.Read(buf); n != 1 || err != nil {
+		t.Fatalf("read after an old deadline: %d, %v", n, err)
+	}
+	if n, err := c.Write(buf); n != 1 || err != nil {
+		t.Fatalf("write after an old deadline: %d, %v", n, err)
+	}
+
+	// A reader that waits is interrupted.
+	_ = c.SetReadDeadline(time.Now())
+	read := make(chan error)
+	go func() { _, err := c.Read(buf); read <- err }()
+	expire()
+	if err := <-read; !isTimeout(err) {
+		t.Errorf("read beyond the deadline: %v", err)
+	}
+
+	// So is a writer whose peer does not read.
+	_ = c.SetWriteDeadline(time.Now())
+	written := make(chan error)
+	go func() { _, err := c.Write(make([]byte, 64<<20)); written <- err }()
+	expire()
+	if err := <-written; !isTimeout(err) {
+		t.Errorf("write beyond the deadline: %v", err)
+	}
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}

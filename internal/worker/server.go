@@ -1,0 +1,112 @@
+package worker
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/fondue-server/fondue/internal/command"
+	"github.com/fondue-server/fondue/internal/httpapi"
+	"github.com/fondue-server/fondue/internal/shm"
+)
+
+// Time limits of a connection. A comparison with another server must set it
+// to the same.
+const (
+	readTimeout  = 30 * time.Second // of one request, from its first byte
+	writeTimeout = 30 * time.Second // of one reply
+	idleTimeout  = 75 * time.Second // between requests
+)
+
+// server serves HTTP on the worker's listeners.
+type server struct {
+	commands  *command.Commands
+	api       *httpapi.API
+	store     *shm.Store
+	access    *accessLog // nil: off
+	log       *slog.Logger
+	conns     *conns
+	listeners []*listener
+	draining  atomic.Bool
+
+	http    fasthttp.Server
+	serving sync.WaitGroup // accept loops
+	stop    chan struct{}  // ends the sweep
+}
+
+func newServer(commands *command.Commands, store *shm.Store, access *accessLog, log *slog.Logger) *server {
+	s := &server{
+		commands: commands, api: httpapi.New(commands), store: store,
+		access: access, log: log, conns: newConns(store), stop: make(chan struct{}),
+	}
+	s.http = fasthttp.Server{
+		Name:                         "fondue",
+		Handler:                      s.handle,
+		ErrorHandler:                 s.handleError,
+		ConnState:                    stateChanged,
+		Logger:                       debugLog{log},
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 writeTimeout,
+		IdleTimeout:                  idleTimeout,
+		ReadBufferSize:               httpapi.MaxHeader,
+		MaxRequestBodySize:           httpapi.MaxBody,
+		NoDefaultContentType:         true,
+		DisablePreParseMultipartForm: true,
+		SecureErrorLogMessage:        true,
+	}
+	return s
+}
+
+// start begins to accept. The server owns the listeners from here on.
+func (s *server) start(listeners []*listener) {
+	s.listeners = listeners
+	go s.conns.sweep(s.stop) // ends with drain
+	for _, l := range listeners {
+		s.serving.Add(1)
+		go func() { // ends when the listener is closed
+			defer s.serving.Done()
+			if err := s.http.Serve(l); err != nil {
+				s.log.Error("accepting has ended", "addr", l.addr, "err", err)
+			}
+		}()
+	}
+}
+
+func (s *server) handle(ctx *fasthttp.RequestCtx) {
+	s.store.CountRequest()
+	s.api.Handle(ctx)
+	s.finish(ctx, false)
+}
+
+// handleError answers what fasthttp could not read as a request.
+func (s *server) handleError(ctx *fasthttp.RequestCtx, err error) {
+	s.store.CountRequest()
+	s.api.HandleError(ctx, err)
+	s.finish(ctx, true)
+	if c, ok := ctx.Conn().(*conn); ok {
+		c.linger.Store(true)
+	}
+}
+
+func (s *server) finish(ctx *fasthttp.RequestCtx, unread bool) {
+	if ctx.Response.StatusCode() >= fasthttp.StatusInternalServerError {
+		s.store.CountError()
+	}
+	if s.draining.Load() {
+		ctx.SetConnectionClose()
+	}
+	if s.access != nil {
+		s.access.request(ctx, unread)
+	}
+}
+
+// debugLog takes fasthttp's own log, which tells about clients.
+type debugLog struct{ log *slog.Logger }
+
+func (d debugLog) Printf(format string, args ...any) {
+	d.log.Debug(fmt.Sprintf(format, args...))
+}

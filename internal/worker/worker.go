@@ -1,0 +1,141 @@
+// Package worker is the life of one worker process: it takes over what the
+// master hands to it, serves until it is told to stop, drains and leaves.
+//
+// Signals: TERM drains. QUIT dumps all goroutines and ends, as Go has it. INT,
+// HUP and PIPE are ignored: Ctrl-C and the terminal are the master's business.
+// The end of the lifeline means that the master is gone: the worker closes the
+// door of its listeners itself and drains in less than half a second.
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fondue-server/fondue/internal/command"
+	"github.com/fondue-server/fondue/internal/handoff"
+	"github.com/fondue-server/fondue/internal/logging"
+	"github.com/fondue-server/fondue/internal/shm"
+)
+
+// Run serves what the master handed over and returns the exit code of the
+// process.
+func Run(w handoff.Worker) int {
+	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
+	terminate := make(chan os.Signal, 1)
+	signal.Notify(terminate, syscall.SIGTERM)
+
+	ready := os.NewFile(uintptr(w.ReadyFD), "ready pipe")
+	log, err := logging.New(os.Stderr, w.LogFormat, w.LogLevel)
+	if err != nil {
+		return refuse(ready, slog.Default(), handoff.ExitCannotBoot, err)
+	}
+	log = log.With("pid", os.Getpid(), "slot", w.Slot)
+	runtime.GOMAXPROCS(max(1, w.Procs))
+	if w.MemoryLimit > 0 {
+		debug.SetMemoryLimit(w.MemoryLimit)
+	}
+
+	region, store, err := attach(w)
+	if err != nil {
+		code := handoff.ExitCannotBoot
+		if errors.Is(err, shm.ErrSlotLost) {
+			code = handoff.ExitSlotLost
+		}
+		return refuse(ready, log, code, err)
+	}
+	var access *accessLog
+	if w.AccessLogFD != handoff.None {
+		access = newAccessLog(w.AccessLogFD, os.Getpid(), w.Slot, log)
+	}
+	s := newServer(command.New(region, store, os.Getpid()), store, access, log)
+	var listeners []*listener
+	for _, l := range w.Listeners {
+		inherited, err := inherit(l, s.conns, log)
+		if err != nil {
+			return refuse(ready, log, handoff.ExitCannotBoot, err)
+		}
+		listeners = append(listeners, inherited)
+	}
+
+	go beat(store, nil) // until the process ends: a drain beats too
+	s.start(listeners)
+	store.SetState(shm.StateReady)
+	if _, err := (handoff.ReadyMessage{Ready: true}).WriteTo(ready); err != nil {
+		log.Warn("the master does not listen", "err", err)
+	}
+	ready.Close()
+
+	orphaned := watch(w.LifelineFD)
+	p, accessLimit := pace{window: drainWindow, timeout: w.ShutdownTimeout}, time.Second
+	select {
+	case <-terminate:
+		log.Debug("draining")
+	case <-orphaned:
+		log.Warn("the master is gone, leaving")
+		p, accessLimit = quick, 50*time.Millisecond
+		for _, l := range listeners {
+			if err := l.closeDoor(); err != nil {
+				log.Warn("cannot close the door", "addr", l.addr, "err", err)
+			}
+		}
+	}
+	if cut := s.drain(p, orphaned); cut > 0 {
+		log.Warn("connections were cut off at the shutdown time-out", "connections", cut)
+	}
+	if access != nil {
+		access.close(accessLimit)
+	}
+	// The region stays mapped and the slot held until the process is gone, so
+	// that the slot is recovered once, by the master.
+	runtime.KeepAlive(region)
+	return handoff.ExitOK
+}
+
+// attach maps the region and takes the worker's slot in it.
+func attach(w handoff.Worker) (*shm.Region, *shm.Store, error) {
+	region, err := shm.Inherit(os.NewFile(uintptr(w.RegionFD), "region"))
+	if err != nil {
+		return nil, nil, fmt.Errorf("region: %w", err)
+	}
+	store, err := region.Attach(w.ID())
+	if err != nil {
+		return nil, nil, errors.Join(err, region.Close())
+	}
+	return region, store, nil
+}
+
+// refuse tells the master why this worker does not serve.
+func refuse(ready *os.File, log *slog.Logger, code int, err error) int {
+	if _, sent := (handoff.ReadyMessage{Error: err.Error()}).WriteTo(ready); sent != nil {
+		log.Error("cannot start", "err", err)
+	}
+	ready.Close()
+	return code
+}
+
+// watch returns a channel that is closed at the end of the lifeline.
+func watch(fd int) <-chan struct{} {
+	// Non-blocking, so that the wait needs no thread of its own.
+	_ = unix.SetNonblock(fd, true)
+	lifeline := os.NewFile(uintptr(fd), "lifeline")
+	gone := make(chan struct{})
+	go func() { // until the master is gone, or the process ends
+		defer close(gone)
+		var buf [1]byte
+		for {
+			if _, err := lifeline.Read(buf[:]); err != nil {
+				return
+			}
+		}
+	}()
+	return gone
+}
