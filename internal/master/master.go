@@ -35,15 +35,13 @@ func New(cfg Config) (*Master, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Master{cfg: cfg}, nil
+	return &Master{cfg: cfg, signals: make(chan os.Signal, 16), children: make(chan os.Signal, 1)}, nil
 }
 
 // Run starts the server and returns when it has stopped: nil after a graceful
 // or a quick stop, or the reason for which it could not start. It takes over
 // the signals of the process while it runs.
 func (m *Master) Run() error {
-	m.signals = make(chan os.Signal, 16)
-	m.children = make(chan os.Signal, 1)
 	// A log that nobody reads any more is no reason to die. Workers inherit it.
 	signal.Ignore(unix.SIGPIPE)
 	signal.Notify(m.children, unix.SIGCHLD)

@@ -1,0 +1,242 @@
+package master
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fondue-server/fondue/internal/handoff"
+	"golang.org/x/sys/unix"
+)
+
+// reapOne waits for the end of one child. It polls: SIGCHLD belongs to the
+// whole test binary.
+func reapOne(t *testing.T, h *hostProcesses) exit {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if ended := h.reap(); len(ended) == 1 {
+			return ended[0]
+		} else if len(ended) > 1 {
+			t.Fatalf("%d processes ended", len(ended))
+		}
+	}
+	t.Fatal("the process did not end")
+	return exit{}
+}
+
+// minimal is a handoff of descriptors that are all there: the child in these
+// tests uses none of them but the ready pipe.
+func minimal(t *testing.T) (handoff.Worker, []int) {
+	t.Helper()
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(p[0]); unix.Close(p[1]) })
+	w := handoff.Worker{
+		Slot: 5, RegionFD: 3, LifelineFD: 4, AccessLogFD: handoff.None,
+		Listeners: []handoff.Listener{{FD: 5, Network: "tcp", Addr: "none"}},
+	}
+	return w, []int{p[0], p[0], p[0]}
+}
+
+func TestSpawnAndReap(t *testing.T) {
+	h, err := newHostProcesses(environ("cannot boot"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	w, descriptors := minimal(t)
+	pid, ready, err := h.spawn(w, descriptors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ready.Close()
+	if m, err := handoff.ReadReady(ready); err != nil || m.Error != "no such luck" {
+		t.Errorf("ready message %+v, %v", m, err)
+	}
+	e := reapOne(t, h)
+	if e.pid != pid || e.status.ExitStatus() != handoff.ExitCannotBoot || e.String() != "exit code 3" {
+		t.Errorf("end: %+v, %s", e, e)
+	}
+	if err := h.kill(pid, unix.SIGTERM); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("signal to a reaped process: %v", err)
+	}
+}
+
+func TestSpawnedProcess(t *testing.T) {
+	h, err := newHostProcesses(environ(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(p[1])
+	// Stopped, it can be looked at.
+	stopped := handoff.Worker{Slot: 5, RegionFD: 3, LifelineFD: 4, AccessLogFD: handoff.None, Listeners: []handoff.Listener{{FD: 5, Network: "tcp"}}}
+	pid, ready, err := h.spawn(stopped, []int{p[0], p[0], p[0]})
+	unix.Close(p[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ready.Close()
+	if err := h.kill(pid, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	if group, err := unix.Getpgid(pid); err != nil || group != pid {
+		t.Errorf("process group %d, %v; want its own, %d", group, err, pid)
+	}
+	name, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	if err != nil || !strings.HasPrefix(string(name), "fondue: worker 5\x00") {
+		t.Errorf("command line %q, %v", name, err)
+	}
+	if in, err := os.Readlink(filepath.Join(dir, "fd", "0")); err != nil || in != os.DevNull {
+		t.Errorf("standard input is %q, %v", in, err)
+	}
+	if isMaster(pid) {
+		t.Error("a worker is taken for a master")
+	}
+	if err := h.kill(pid, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if e := reapOne(t, h); e.String() != "SIGKILL" {
+		t.Errorf("end: %s", e)
+	}
+}
+
+func TestSpawnRefused(t *testing.T) {
+	h, err := newHostProcesses(environ(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	w, descriptors := minimal(t)
+	w.Listeners = nil
+	if _, _, err := h.spawn(w, descriptors); err == nil {
+		t.Error("a worker without a listener was started")
+	}
+	if ended := h.reap(); len(ended) != 0 {
+		t.Errorf("ended: %v", ended)
+	}
+}
+
+func TestReapAnyAsPid1(t *testing.T) {
+	// A process of its own, so that only its children are taken.
+	if os.Getenv("FONDUE_TEST_PID1") == "" {
+		exe, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := os.StartProcess(exe, []string{exe, "-test.run=^TestReapAnyAsPid1$"}, &os.ProcAttr{
+			Env: append(environ(""), "FONDUE_TEST_PID1=1"), Files: []*os.File{nil, os.Stdout, os.Stderr},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state, err := p.Wait(); err != nil || !state.Success() {
+			t.Errorf("%v, %v", state, err)
+		}
+		return
+	}
+	h, err := newHostProcesses(environ("crash"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.init = true
+	w, descriptors := minimal(t)
+	stranger, ready, err := h.spawn(w, descriptors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready.Close()
+	delete(h.children, stranger)
+	own, ready, err := h.spawn(w, descriptors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready.Close()
+	if e := reapOne(t, h); e.pid != own || e.status.ExitStatus() != 70 {
+		t.Errorf("ended: %+v, want %d", e, own)
+	}
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		h.reap()
+		if _, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); errors.Is(err, syscall.ECHILD) {
+			return
+		}
+	}
+	t.Error("the stranger is a zombie still")
+}
+
+func TestPIDFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pid")
+	p := pidFile(path)
+	for name, text := range map[string]string{
+		"stale": "2147483000\n", "garbage": "x", "empty": "", "ours": strconv.Itoa(os.Getpid()), "another program": "1\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.check(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := p.write(); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != strconv.Itoa(os.Getpid())+"\n" {
+		t.Errorf("content %q, %v", b, err)
+	}
+	if err := os.WriteFile(path, []byte("2147483000\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.remove(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the file of another server: %v", err)
+	}
+	if err := errors.Join(p.write(), p.remove(), p.remove()); err != nil {
+		t.Error(err)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 0 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+	if err := pidFile(filepath.Join(path, "none", "pid")).write(); err == nil {
+		t.Error("written into a directory that is not there")
+	}
+	if err := errors.Join(pidFile("").check(), pidFile("").write(), pidFile("").remove()); err != nil {
+		t.Errorf("no pid file: %v", err)
+	}
+}
+
+func TestConfigRefused(t *testing.T) {
+	good := testConfig(t)
+	if _, err := New(good); err != nil {
+		t.Fatal(err)
+	}
+	for says, spoil := range map[string]func(*Config){
+		"listen":        func(c *Config) { c.Listen = nil },
+		"accept mode":   func(c *Config) { c.Accept = "" },
+		"workers":       func(c *Config) { c.Workers = 0 },
+		"--max-workers": func(c *Config) { c.Workers = c.MaxWorkers + 1 },
+		"--join":        func(c *Config) { c.Join, c.Fresh = true, true },
+		"arguments":     func(c *Config) { c.Args = slices.Repeat([]byte{' '}, 1<<20) },
+		"key":           func(c *Config) { c.Preload = []Preload{{Key: ""}} },
+	} {
+		c := good
+		spoil(&c)
+		if _, err := New(c); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", says, err)
+		}
+	}
+}
