@@ -1,0 +1,132 @@
+package worker
+
+import (
+	"bufio"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
+	"golang.org/x/sys/unix"
+)
+
+func newLogRequest(t testing.TB, target string) *fasthttp.RequestCtx {
+	t.Helper()
+	ctx := new(fasthttp.RequestCtx)
+	ctx.Init(&fasthttp.Request{}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, nil)
+	if err := ctx.Request.Read(bufio.NewReader(strings.NewReader("GET " + target + " HTTP/1.1\r\nHost: a\r\n\r\n"))); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+func quietLog() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+func TestAccessLogFormat(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "log")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Dup(int(f.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	a := newAccessLog(fd, 4711, 3, quietLog())
+	ctx := newLogRequest(t, `/count?key="\ü`)
+	ctx.SetBodyString("12345")
+	a.request(ctx, false)
+	ctx = newLogRequest(t, "/"+strings.Repeat("x", 3000))
+	ctx.SetStatusCode(404)
+	a.request(ctx, false)
+	a.request(ctx, true)
+	a.close(time.Minute)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(b), "\n")
+	stamp := `127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] `
+	for i, want := range []string{
+		`"GET /count\?key=\\x22\\x5c\\xc3\\xbc HTTP/1\.1" 200 5 pid=4711 slot=3`,
+		`"GET /x+\.\.\. ?(HTTP/1\.1)?" 404 - pid=4711 slot=3`,
+		`"-" 404 - pid=4711 slot=3`,
+	} {
+		if !regexp.MustCompile("^" + stamp + want + "$").MatchString(lines[i]) {
+			t.Errorf("line %d: %.300q", i, lines[i])
+		}
+	}
+	if len(lines) != 4 || lines[3] != "" {
+		t.Errorf("%d lines", len(lines)-1)
+	}
+}
+
+// TestAccessLogInterleaving: several writers to one pipe never mix their
+// lines, and no line is lost while the reader keeps up.
+func TestAccessLogInterleaving(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const logs, each = 4, 500
+	var writers sync.WaitGroup
+	for i := range logs {
+		fd, err := unix.Dup(int(w.Fd()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := newAccessLog(fd, 100+i, i, quietLog())
+		writers.Add(1)
+		go func() {
+			defer writers.Done()
+			ctx := newLogRequest(t, "/"+strings.Repeat(string(rune('a'+i)), 200))
+			for range each {
+				a.request(ctx, false)
+			}
+			a.close(time.Minute)
+		}()
+	}
+	w.Close()
+	line := regexp.MustCompile(`^127\.0\.0\.1 - - \[[^]]*\] "GET /(a+|b+|c+|d+) HTTP/1\.1" 200 - pid=10\d slot=\d$`)
+	n := 0
+	for in := bufio.NewScanner(r); in.Scan(); n++ {
+		if !line.MatchString(in.Text()) {
+			t.Fatalf("line %d: %q", n, in.Text())
+		}
+	}
+	writers.Wait()
+	if n != logs*each {
+		t.Errorf("%d lines of %d", n, logs*each)
+	}
+}
+
+// TestAccessLogSlow: a log that nobody reads holds up no request.
+func TestAccessLogSlow(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	fd, err := unix.Dup(int(w.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	a := newAccessLog(fd, 1, 1, quietLog())
+	ctx := newLogRequest(t, "/"+strings.Repeat("x", 1000))
+	for range 3000 { // more than pipe and buffer hold
+		a.request(ctx, false)
+	}
+	a.close(10 * time.Millisecond)
+}
