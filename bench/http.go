@@ -69,6 +69,9 @@ func measureHTTP(c config, dir string, interrupted <-chan os.Signal) error {
 		}
 	}
 	printComparison(a.rounds, b.rounds)
+	if err := weigh(fondue, "WorkerAfterLoad", "worker at rest after the load"); err != nil {
+		return err
+	}
 	return compareCounts(c, fondue, acknowledged)
 }
 

@@ -47,6 +47,11 @@ func measureMemory(c config, dir string) error {
 		return err
 	}
 	defer s.stop()
+	return weigh(s, "WorkerAtRest", "worker at rest")
+}
+
+// weigh prints the memory of each worker after a moment without requests.
+func weigh(s *server, bench, what string) error {
 	time.Sleep(settle)
 	pids, err := s.workers()
 	if err != nil {
@@ -59,10 +64,10 @@ func measureMemory(c config, dir string) error {
 			return err
 		}
 		sizes = append(sizes, float64(m["Pss"]))
-		fmt.Printf("%s 1 %d pss-bytes %d anon-bytes %d file-bytes %d region-bytes\n", benchName("WorkerAtRest"),
+		fmt.Printf("%s 1 %d pss-bytes %d anon-bytes %d file-bytes %d region-bytes\n", benchName(bench),
 			m["Pss"], m["Pss_Anon"], m["Pss_File"], m["Pss_Shmem"])
 	}
-	fmt.Printf("# worker at rest: PSS median %.2f MB, largest %.2f MB\n", median(sizes)/1e6, quantile(sizes, 1)/1e6)
+	fmt.Printf("# %s: PSS median %.2f MB, largest %.2f MB\n", what, median(sizes)/1e6, quantile(sizes, 1)/1e6)
 	return nil
 }
 

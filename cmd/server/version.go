@@ -9,13 +9,18 @@ import (
 // release is set with -ldflags "-X main.release=v1.2.3".
 var release string
 
+const versionHelp = `Usage: fondue version
+
+Prints version, Go release, platform and commit.
+`
+
 func version(p process, args []string) error {
-	for _, a := range args {
-		if a == "--help" || a == "-h" {
-			fmt.Fprintln(p.stdout, "Usage: fondue version\n\nPrints version, Go release, platform and commit.")
-			return nil
-		}
-		return usagef("unexpected argument %q: version takes none", a)
+	if len(args) > 0 && args[0] != "--help" && args[0] != "-h" {
+		return usagef("unexpected argument %q: version takes none", args[0])
+	}
+	if len(args) > 0 {
+		fmt.Fprint(p.stdout, versionHelp)
+		return nil
 	}
 	fmt.Fprintln(p.stdout, versionLine())
 	return nil
