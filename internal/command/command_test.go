@@ -1,0 +1,214 @@
+package command
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/fondue-server/fondue/internal/shm"
+)
+
+func newCommands(t *testing.T) *Commands {
+	t.Helper()
+	region, err := shm.NewHeap(shm.Geometry{Size: 8 << 20, Slots: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	master, _, err := region.AttachMaster(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := master.Claim(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	master.Spawned(id, 4711)
+	store, err := region.Attach(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.SetState(shm.StateReady)
+	t.Cleanup(func() {
+		if report := region.Check(); !report.OK() {
+			t.Errorf("region after the test: %v", report.Violations)
+		}
+	})
+	return New(region, store, 4711)
+}
+
+func TestMissingCounters(t *testing.T) {
+	t.Parallel()
+	c := newCommands(t)
+	for key, present := range map[string]bool{DefaultKey: true, "other": false} {
+		want := Report{Present: present, PID: 4711}
+		if r, err := c.Report([]byte(key)); r != want || err != nil {
+			t.Errorf("Report(%s): %+v, %v", key, r, err)
+		}
+		if n, err := c.Count([]byte(key)); n != 0 || err != nil {
+			t.Errorf("Count(%s): %d, %v", key, n, err)
+		}
+		if n, err := c.Reset([]byte(key)); n != 0 || err != nil {
+			t.Errorf("Reset(%s): %d, %v", key, n, err)
+		}
+		// None of them created it.
+		if _, err := c.GetKey([]byte(key)); !errors.Is(err, shm.ErrNotFound) {
+			t.Errorf("GetKey(%s): %v", key, err)
+		}
+	}
+}
+
+func TestIncrement(t *testing.T) {
+	t.Parallel()
+	c, key := newCommands(t), []byte("k")
+	for _, s := range []struct {
+		by, init, want int64
+		err            error
+	}{
+		{by: 5, init: 100, want: 105},
+		{by: -7, init: 100, want: 98},
+		{by: math.MaxInt64, err: shm.ErrOverflow},
+		{by: math.MinInt64, want: 98 + math.MinInt64},
+		{by: -99, err: shm.ErrOverflow},
+		{by: 0, want: 98 + math.MinInt64},
+	} {
+		n, err := c.IncrementKey(key, s.by, s.init)
+		if !errors.Is(err, s.err) || err == nil && n != s.want {
+			t.Errorf("by %d: %d, %v, want %d, %v", s.by, n, err, s.want, s.err)
+		}
+	}
+	if n, err := c.Increment([]byte("zero"), -3); n != -3 || err != nil {
+		t.Errorf("a missing counter starts at 0: %d, %v", n, err)
+	}
+	for _, bad := range []string{"", strings.Repeat("k", shm.MaxKey+1)} {
+		if _, err := c.Increment([]byte(bad), 1); !errors.Is(err, shm.ErrKeyLength) {
+			t.Errorf("key of %d bytes: %v", len(bad), err)
+		}
+	}
+}
+
+// TestResetIsExact: what all resets took and what is left is what was added.
+func TestResetIsExact(t *testing.T) {
+	t.Parallel()
+	c, key := newCommands(t), []byte("k")
+	const adders, each = 4, 2000
+	var adding, taking sync.WaitGroup
+	done := make(chan struct{})
+	for range adders {
+		adding.Add(1)
+		go func() {
+			defer adding.Done()
+			for range each {
+				if _, err := c.Increment(key, 1); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+	}
+	sums := make([]int64, 2)
+	for i := range sums {
+		taking.Add(1)
+		go func() {
+			defer taking.Done()
+			for {
+				previous, err := c.Reset(key)
+				if err != nil {
+					t.Error(err)
+				}
+				sums[i] += previous
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		}()
+	}
+	adding.Wait()
+	close(done)
+	taking.Wait()
+	left, err := c.Count(key)
+	if err != nil || sums[0]+sums[1]+left != adders*each {
+		t.Errorf("taken %v, left %d, %v; added %d", sums, left, err, adders*each)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	c, key := newCommands(t), []byte("k")
+	if err := c.DeleteKey(key); !errors.Is(err, shm.ErrNotFound) {
+		t.Errorf("delete of a missing key: %v", err)
+	}
+	for _, s := range []struct {
+		value    int64
+		ifAbsent bool
+		created  bool
+		err      error
+		left     int64
+	}{
+		{1, true, true, nil, 1},
+		{2, true, false, ErrExists, 1},
+		{3, false, false, nil, 3},
+		{math.MinInt64, false, false, nil, math.MinInt64},
+	} {
+		created, err := c.PutKey(key, s.value, s.ifAbsent)
+		if created != s.created || !errors.Is(err, s.err) {
+			t.Errorf("put %d: %v, %v", s.value, created, err)
+		}
+		if n, err := c.GetKey(key); n != s.left || err != nil {
+			t.Errorf("after put %d: %d, %v", s.value, n, err)
+		}
+	}
+	if err := c.DeleteKey(key); err != nil {
+		t.Error(err)
+	}
+	if created, err := c.PutKey(key, 7, false); !created || err != nil {
+		t.Errorf("put after delete: %v, %v", created, err)
+	}
+}
+
+func TestArgs(t *testing.T) {
+	t.Parallel()
+	c := newCommands(t)
+	want := "{}"
+	for _, s := range []struct {
+		text string
+		err  error
+	}{
+		{"", ErrNotJSON},
+		{"{", ErrNotJSON},
+		{"{\"a\":\"\xff\"}", ErrNotJSON},
+		{"\v{}", ErrNotJSON},
+		{"null", ErrNotObject},
+		{" [] ", ErrNotObject},
+		{` {"a" : 1}` + "\n", nil},
+		{`{"a":"` + strings.Repeat("x", shm.MaxArgs) + `"}`, shm.ErrArgsTooLarge},
+		{"{}", nil},
+	} {
+		if err := c.SetArgs([]byte(s.text)); !errors.Is(err, s.err) {
+			t.Errorf("SetArgs(%.20q): %v, want %v", s.text, err, s.err)
+		} else if err == nil {
+			want = string(bytes.TrimSpace([]byte(s.text)))
+		}
+		if b, err := c.Args([]byte("x")); string(b) != "x"+want || err != nil {
+			t.Errorf("Args after SetArgs(%.20q): %.20q, %v", s.text, b, err)
+		}
+	}
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	c := newCommands(t)
+	if !c.Ready() {
+		t.Error("not ready at the start")
+	}
+	c.Drain()
+	if c.Ready() {
+		t.Error("ready after Drain")
+	}
+	if w := c.Workers(); len(w) != 1 || w[0].PID != 4711 || w[0].Master {
+		t.Errorf("workers %+v", w)
+	}
+}
