@@ -2,6 +2,7 @@ package master
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fondue-server/fondue/internal/handoff"
+	"github.com/fondue-server/fondue/internal/listen"
 	"github.com/fondue-server/fondue/internal/shm"
 	"golang.org/x/sys/unix"
 )
@@ -17,10 +19,18 @@ import (
 // playEnv tells a worker of these tests what to do instead of serving.
 const playEnv = "FONDUE_TEST_PLAY"
 
+// regionEnv makes the test binary a master over the region at the path in it,
+// to be killed. It listens on PATH.sock and on some port, and has its pid in
+// PATH.pid.
+const regionEnv = "FONDUE_TEST_REGION"
+
 // TestMain lets the test binary be its own worker: the master starts
 // /proc/self/exe.
 func TestMain(m *testing.M) {
 	w, is, err := handoff.FromEnv(os.LookupEnv)
+	if region, alone := os.LookupEnv(regionEnv); !is && alone {
+		os.Exit(playMaster(region))
+	}
 	if !is {
 		os.Exit(m.Run())
 	}
@@ -29,6 +39,21 @@ func TestMain(m *testing.M) {
 		os.Exit(handoff.ExitUsage)
 	}
 	os.Exit(play(w, os.Getenv(playEnv)))
+}
+
+func playMaster(region string) int {
+	cfg := Config{
+		Listen: []listen.Spec{{Network: listen.Unix, Addr: region + ".sock"}, {Network: listen.TCP, Addr: "127.0.0.1:0"}},
+		Accept: listen.PerSlot, Workers: 2, MaxWorkers: 8, Region: region, RegionSize: 4 << 20,
+		LogFormat: "text", LogLevel: "info", Log: slog.New(slog.NewTextHandler(os.Stdout, nil)),
+		ShutdownTimeout: time.Second, PIDFile: region + ".pid", Environ: environ(""),
+	}
+	m, err := New(cfg)
+	if err == nil {
+		err = m.Run()
+	}
+	fmt.Println("ended", err)
+	return 0
 }
 
 // play is a worker in miniature. To each connection it writes its pid and the

@@ -3,6 +3,7 @@ package master
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/fondue-server/fondue/internal/handoff"
@@ -31,9 +32,14 @@ func (m *Master) openAccessLog() error {
 func (m *Master) openListeners() error {
 	m.undo = append(m.undo, m.closeListeners)
 	deadline := time.Now().Add(orphanLimit)
+	said := false
 	for _, spec := range m.cfg.Listen {
 		l, err := listen.Open(spec, m.cfg.Workers, m.cfg.Accept)
-		for errors.Is(err, listen.ErrInUse) && time.Now().Before(deadline) && hasOrphans(m.cfg.Region) {
+		for errors.Is(err, listen.ErrInUse) && time.Now().Before(deadline) && isAbandoned(m.cfg.Region) {
+			if !said {
+				said = true
+				m.cfg.Log.Info("waiting for the workers of an earlier master to leave", "reason", err)
+			}
 			if err := m.pause(orphanPause); err != nil {
 				return err
 			}
@@ -47,22 +53,22 @@ func (m *Master) openListeners() error {
 	return nil
 }
 
-// hasOrphans reports whether workers of a master that was killed still live in
-// the region: they hold the addresses until they have left.
-func hasOrphans(path string) bool {
+// isAbandoned reports whether a master was killed over the region and none has
+// followed: its workers may hold the addresses until they have left. It goes by
+// pids, which prove nothing; here they only decide whether to wait.
+func isAbandoned(path string) bool {
 	region, err := shm.OpenReadOnly(path)
 	if err != nil {
 		return false
 	}
 	defer region.Close()
-	orphans := false
-	for _, s := range region.Slots() {
-		if s.Live && s.Master {
+	slots := region.Slots()
+	for _, s := range slots {
+		if s.Master && s.PID != os.Getpid() && !errors.Is(unix.Kill(s.PID, 0), unix.ESRCH) {
 			return false
 		}
-		orphans = orphans || s.Live
 	}
-	return orphans
+	return len(slots) > 0
 }
 
 func (m *Master) closeListeners() error {

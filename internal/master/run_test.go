@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -37,6 +38,10 @@ func (l *logLines) String() string {
 	return l.text.String()
 }
 
+func testLogger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
 func testConfig(t *testing.T) Config {
 	t.Helper()
 	spec, err := listen.ParseSpec("127.0.0.1:0")
@@ -65,7 +70,7 @@ type server struct {
 func launch(t *testing.T, cfg Config) *server {
 	t.Helper()
 	s := &server{t: t, log: &logLines{}, ended: make(chan error, 1)}
-	cfg.Log = slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.Log = testLogger(s.log)
 	s.cfg = cfg
 	var err error
 	if s.master, err = New(cfg); err != nil {
