@@ -134,11 +134,20 @@ func (sh *shard) findLocked(k *target) (place, error) {
 	return place{}, fmt.Errorf("%w: shard %d, a chain of entries is broken at %d", ErrCorrupt, sh.index, at)
 }
 
-// insertLocked adds an entry for a key that is absent. Step 1 is here: the
-// item is free until the redo record is committed, so a death leaves nothing.
+// insertLocked adds an entry for a key that is absent. Errors: ErrFull.
 func (sh *shard) insertLocked(k *target, v int64) error {
 	var t redo
-	off, ok := sh.takeLocked(&t, classFor(len(k.key)))
+	if err := sh.planInsertLocked(&t, k, v); err != nil {
+		return err
+	}
+	sh.commitLocked(&t)
+	return nil
+}
+
+// planInsertLocked puts the change together and does step 1: the item is free
+// until the redo record is committed, so it may be filled, but for its link.
+func (sh *shard) planInsertLocked(t *redo, k *target, v int64) error {
+	off, ok := sh.takeLocked(t, classFor(len(k.key)))
 	if !ok {
 		return ErrFull
 	}
@@ -146,9 +155,10 @@ func (sh *shard) insertLocked(k *target, v int64) error {
 	kind := uint64(kindNarrow)
 	if !fitsNarrow(v) {
 		kind = kindWide
+		put(&e.wide, uint64(v))
+		v = 0
 	}
 	put(&e.word, reborn(e.word.Load(), kind, v))
-	put(&e.wide, uint64(v))
 	put(&e.meta, k.meta)
 	put(&e.expiry, 0)
 	put(&e.body, 0)
@@ -164,21 +174,24 @@ func (sh *shard) insertLocked(k *target, v int64) error {
 	t.set(off+linkAt, sh.mem.word(bucket).Load())
 	t.set(bucket, off|k.tag()<<tagShift)
 	t.set(sh.offsetOf(entriesAt), sh.header.entries.Load()+1)
-	sh.commitLocked(&t)
 	return nil
 }
 
 // deleteLocked removes an entry and returns the last value it had. Adds that
 // come before the kill are in that value; later ones find the key absent.
 func (sh *shard) deleteLocked(p place) int64 {
-	e := sh.mem.entry(p.entry)
 	var t redo
-	t.kill(p.entry, e.word.Load())
-	t.set(p.link, e.link.Load())
-	sh.giveLocked(&t, p.entry)
-	t.set(sh.offsetOf(entriesAt), sh.header.entries.Load()-1)
+	sh.planDeleteLocked(&t, p)
 	if last := sh.commitLocked(&t); kindOf(last) == kindNarrow {
 		return valueOf(last)
 	}
-	return int64(e.wide.Load())
+	return int64(sh.mem.entry(p.entry).wide.Load())
+}
+
+func (sh *shard) planDeleteLocked(t *redo, p place) {
+	e := sh.mem.entry(p.entry)
+	t.kill(p.entry, e.word.Load())
+	t.set(p.link, e.link.Load())
+	sh.giveLocked(t, p.entry)
+	t.set(sh.offsetOf(entriesAt), sh.header.entries.Load()-1)
 }
