@@ -51,6 +51,7 @@ type Server struct {
 	damaged bool
 	settled bool // the test has seen the end and judged it
 	workers []int
+	inode   uint64 // of the region
 }
 
 // Start runs a server until it is ready. At the end of the test it is stopped
@@ -66,8 +67,10 @@ func Start(tb testing.TB, o Options) *Server {
 	if len(s.Addrs) == 0 {
 		tb.Fatalf("no address in the ready line; the log:\n%s", s.Log())
 	}
-	for _, w := range s.Workers() {
-		s.workers = append(s.workers, w.PID)
+	s.inode = inodeOf(s.Region)
+	s.remember()
+	if len(s.workers) == 0 || !s.isOurs(s.workers[0]) {
+		tb.Fatalf("workers %v: none is recognised, so that none could be missed", s.workers)
 	}
 	return s
 }
@@ -134,6 +137,7 @@ func (s *Server) Stop() {
 // Signal sends a signal to the master.
 func (s *Server) Signal(sig syscall.Signal) {
 	s.tb.Helper()
+	s.remember()
 	if err := s.cmd.Process.Signal(sig); err != nil {
 		s.tb.Fatalf("send %v to the master: %v", sig, err)
 	}
@@ -142,7 +146,6 @@ func (s *Server) Signal(sig syscall.Signal) {
 // KillMaster ends the master with SIGKILL and waits for it, not for its workers.
 func (s *Server) KillMaster() {
 	s.tb.Helper()
-	s.remember()
 	s.Signal(syscall.SIGKILL)
 	s.Wait()
 	s.settled = true
@@ -203,6 +206,7 @@ func (s *Server) WaitLog(text string) {
 
 func (s *Server) cleanup() {
 	if s.Running() {
+		s.remember()
 		_ = s.cmd.Process.Signal(syscall.SIGTERM) // its end is awaited below
 		select {
 		case <-s.exited:

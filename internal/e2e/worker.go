@@ -104,15 +104,33 @@ func (s *Server) WantNoOrphans(limit time.Duration) {
 	}
 }
 
-// isOurs tells whether pid runs this server's executable. A link of a process
-// that is ending cannot be read: then it runs no more.
+// isOurs tells whether pid runs this server's executable over this region.
+// Files of a process that is ending cannot be read: then it runs no more.
 func (s *Server) isOurs(pid int) bool {
 	exe, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
-	return err == nil && strings.TrimSuffix(exe, " (deleted)") == s.cmd.Path && s.mapsRegion(pid)
+	return err == nil && strings.TrimSuffix(exe, " (deleted)") == s.cmd.Path && mapsInode(pid, s.inode)
 }
 
-// mapsRegion tells tests that run beside each other apart.
-func (s *Server) mapsRegion(pid int) bool {
+// mapsInode tells whether a process maps a file, by inode: the kernel shows the
+// name that the file was created by, which a region was not published under.
+func mapsInode(pid int, inode uint64) bool {
 	maps, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/maps")
-	return err == nil && bytes.Contains(maps, []byte(s.Region))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(maps)) {
+		if fields := strings.Fields(line); len(fields) > 4 && fields[4] == strconv.FormatUint(inode, 10) {
+			return true
+		}
+	}
+	return false
+}
+
+// inodeOf is 0 for a file that is not there.
+func inodeOf(path string) uint64 {
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		return 0
+	}
+	return st.Ino
 }
