@@ -48,9 +48,10 @@ func TestCloseDoorLosesNobody(t *testing.T) {
 		var answered, refused atomic.Int64
 		var running sync.WaitGroup
 		enough := make(chan struct{})
+		deadline := time.Now().Add(20 * time.Second)
 		for range clients {
 			running.Go(func() {
-				for {
+				for time.Now().Before(deadline) {
 					// Shorter than the retransmission of a SYN: a client that the
 					// closed door keeps out never gets in.
 					c, err := net.DialTimeout("tcp", l.Addr(), 500*time.Millisecond)

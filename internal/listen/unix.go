@@ -2,7 +2,6 @@ package listen
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 
@@ -62,7 +61,7 @@ func removeStale(path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("there is a file that is no socket (%s); choose another path", info.Mode().Type())
+		return errors.New("the path has a file that is no socket; it was not touched, choose another path")
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

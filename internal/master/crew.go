@@ -95,7 +95,7 @@ func (c *crew) run() error {
 			for _, claimed := range c.seats[:i] {
 				c.recover(claimed.id)
 			}
-			return fmt.Errorf("worker %d of %d: %w", i+1, len(c.seats), err)
+			return fmt.Errorf("worker %d of %d: %w; start fewer with --workers", i+1, len(c.seats), err)
 		}
 	}
 	for _, s := range c.seats {
