@@ -196,14 +196,6 @@ func (s *Server) Check() {
 // Log returns what the master and its workers have written to stderr so far.
 func (s *Server) Log() string { return s.log.String() }
 
-// WaitLog waits until the log holds text.
-func (s *Server) WaitLog(text string) {
-	s.tb.Helper()
-	Eventually(s.tb, readyLimit, fmt.Sprintf("%q in the log", text), func() bool {
-		return strings.Contains(s.Log(), text)
-	})
-}
-
 func (s *Server) cleanup() {
 	if s.Running() {
 		s.remember()

@@ -13,12 +13,13 @@ import (
 
 // Worker is a row of /v1/workers, as far as tests need it.
 type Worker struct {
-	Slot       int    `json:"slot"`
-	PID        int    `json:"pid"`
-	Generation uint32 `json:"generation"`
-	State      string `json:"state"`
-	Requests   uint64 `json:"requests"`
-	Restarts   uint64 `json:"restarts"`
+	Slot        int    `json:"slot"`
+	PID         int    `json:"pid"`
+	Generation  uint32 `json:"generation"`
+	State       string `json:"state"`
+	Requests    uint64 `json:"requests"`
+	Restarts    uint64 `json:"restarts"`
+	Connections int    `json:"connections"`
 }
 
 // Workers reads the scoreboard through the server: workers of every master that
