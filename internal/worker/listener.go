@@ -18,8 +18,8 @@ import (
 	"github.com/fondue-server/fondue/internal/listen"
 )
 
-// listener accepts from an inherited socket. Its Accept fails only when it is
-// closed: fasthttp ends its loop on any error.
+// listener accepts from an inherited socket. Its Accept outlasts every shortage,
+// because fasthttp ends its loop on any error.
 type listener struct {
 	net.Listener
 	addr   string
@@ -28,6 +28,7 @@ type listener struct {
 	conns  *conns
 	log    *slog.Logger
 
+	warned    time.Time // when Accept last logged; its own
 	closing   chan struct{}
 	closeOnce sync.Once
 	accepted  atomic.Int64 // time of the last connection, in ns since 1970
@@ -58,14 +59,15 @@ func inherit(l handoff.Listener, set *conns, log *slog.Logger) (*listener, error
 	}, nil
 }
 
-// Bounds of the wait after a failed accept.
+// Bounds of the wait after a failed accept, and how often it is logged.
 const (
 	acceptDelayMin = 5 * time.Millisecond
 	acceptDelayMax = time.Second
+	acceptLogEvery = 10 * time.Second
 )
 
-// Accept waits for a connection, through any shortage of descriptors or
-// memory.
+// Accept waits for a connection. It returns io.EOF when the listener is
+// closed, and another error only if the socket cannot be accepted from ever.
 func (l *listener) Accept() (net.Conn, error) {
 	for delay := time.Duration(0); ; {
 		nc, err := l.Listener.Accept()
@@ -76,13 +78,27 @@ func (l *listener) Accept() (net.Conn, error) {
 			return c, nil
 		case errors.Is(err, net.ErrClosed):
 			return nil, io.EOF
+		case isPermanent(err):
+			return nil, err
 		}
-		if delay == 0 {
+		if time.Since(l.warned) >= acceptLogEvery {
+			l.warned = time.Now()
 			l.log.Warn("cannot accept, trying again", "addr", l.addr, "err", err)
 		}
 		delay = min(max(2*delay, acceptDelayMin), acceptDelayMax)
 		l.rest(delay)
 	}
+}
+
+// isPermanent tells an unusable socket from a shortage (EMFILE, ENFILE, ENOBUFS,
+// ENOMEM) and from a connection that failed before it was accepted.
+func isPermanent(err error) bool {
+	for _, e := range []unix.Errno{unix.EBADF, unix.EINVAL, unix.ENOTSOCK, unix.EOPNOTSUPP} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // rest waits until the delay is over, a connection of this worker has given

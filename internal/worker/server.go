@@ -35,13 +35,15 @@ type server struct {
 
 	http    fasthttp.Server
 	serving sync.WaitGroup // accept loops
+	failed  chan error     // an accept loop has ended by itself
 	stop    chan struct{}  // ends the sweep
 }
 
 func newServer(commands *command.Commands, store *shm.Store, access *accessLog, log *slog.Logger) *server {
 	s := &server{
 		commands: commands, api: httpapi.New(commands), store: store,
-		access: access, log: log, conns: newConns(store), stop: make(chan struct{}),
+		access: access, log: log, conns: newConns(store),
+		failed: make(chan error, 1), stop: make(chan struct{}),
 	}
 	s.http = fasthttp.Server{
 		Name:                         "fondue",
@@ -70,7 +72,10 @@ func (s *server) start(listeners []*listener) {
 		go func() { // ends when the listener is closed
 			defer s.serving.Done()
 			if err := s.http.Serve(l); err != nil {
-				s.log.Error("accepting has ended", "addr", l.addr, "err", err)
+				select {
+				case s.failed <- fmt.Errorf("accept on %s: %w", l.addr, err):
+				default:
+				}
 			}
 		}()
 	}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -240,5 +241,60 @@ func TestListenerStaysNonblocking(t *testing.T) {
 		c.Close()
 		s.drain(quick, nil)
 		check("closed")
+	}
+}
+
+// failingListener fails its first accepts.
+type failingListener struct {
+	net.Listener
+	errs []error
+}
+
+func (f *failingListener) Accept() (net.Conn, error) {
+	if len(f.errs) == 0 {
+		return f.Listener.Accept()
+	}
+	err := f.errs[0]
+	f.errs = f.errs[1:]
+	return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", err)}
+}
+
+// TestAcceptOutlastsShortages: only a socket that is unusable for good ends
+// the accept loop.
+func TestAcceptOutlastsShortages(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, "tcp")
+	for _, c := range []struct {
+		errs []error
+		want error
+	}{
+		{[]error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ECONNABORTED}, nil},
+		{[]error{unix.EPROTO, unix.ENETDOWN, unix.EPERM}, nil},
+		{[]error{unix.EMFILE, unix.EBADF}, unix.EBADF},
+		{[]error{unix.EINVAL}, unix.EINVAL},
+	} {
+		nl, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &listener{
+			Listener: &failingListener{nl, c.errs}, conns: s.conns, log: s.log, closing: make(chan struct{}),
+		}
+		peer, err := net.Dial("tcp", nl.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc, err := l.Accept()
+		if !errors.Is(err, c.want) {
+			t.Errorf("after %v: %v", c.errs, err)
+		}
+		if err == nil {
+			nc.Close()
+		}
+		l.Close()
+		if _, err := l.Accept(); err != io.EOF {
+			t.Errorf("closed: %v", err)
+		}
+		peer.Close()
 	}
 }

@@ -75,10 +75,15 @@ func Run(w handoff.Worker) int {
 	ready.Close()
 
 	orphaned := watch(w.LifelineFD)
-	p, accessLimit := pace{window: drainWindow, timeout: w.ShutdownTimeout}, time.Second
+	p, accessLimit := pace{window: min(drainWindow, w.ShutdownTimeout/2), timeout: w.ShutdownTimeout}, time.Second
+	code := handoff.ExitOK
 	select {
 	case <-terminate:
 		log.Debug("draining")
+	case err := <-s.failed:
+		// The master keeps the sockets and starts a successor over them.
+		log.Error("cannot serve any longer", "err", err)
+		code = handoff.ExitFailure
 	case <-orphaned:
 		log.Warn("the master is gone, leaving")
 		p, accessLimit = quick, 50*time.Millisecond
@@ -97,7 +102,7 @@ func Run(w handoff.Worker) int {
 	// The region stays mapped and the slot held until the process is gone, so
 	// that the slot is recovered once, by the master.
 	runtime.KeepAlive(region)
-	return handoff.ExitOK
+	return code
 }
 
 // attach maps the region and takes the worker's slot in it.
