@@ -31,6 +31,7 @@ type seat struct {
 	// stop ends the watch on the current process's ready pipe.
 	stop func()
 
+	avoided   bool   // new connections are steered to the other seats
 	condemned string // why the master killed the process; "" = it did not
 	reason    string // what the process said when it could not boot
 

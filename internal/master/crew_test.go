@@ -67,7 +67,24 @@ func TestCrashesBackOff(t *testing.T) {
 		if spent := time.Since(began); spent < time.Minute {
 			t.Errorf("60 crashes were answered within %v", spent)
 		}
-		f.expect("recover 0.59", "claim 0", "spawn 0.60")
+		f.expect("recover 0.59", "steer [false]", "claim 0", "spawn 0.60", "steer [true]")
+		f.close()
+	})
+}
+
+// A seat that waits for its next try has no part in new connections.
+func TestBackOffIsAvoided(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.startServing()
+		f.ends(crashed, 101)
+		f.expect("recover 0.0", "claim 0", "spawn 0.1") // at once: not steered
+		for !f.empty(0) {
+			f.ends(crashed, f.last())
+		}
+		f.expect("recover 0.3", "steer [false true]")
+		f.pass(faults.ceiling)
+		f.says(f.last(), handoff.ReadyMessage{Ready: true})
+		f.expect("claim 0", "spawn 0.4", "steer [true true]")
 		f.close()
 	})
 }
@@ -112,7 +129,7 @@ func TestCannotBootLater(t *testing.T) {
 		f.ends(killed, 101)
 		f.says(103, handoff.ReadyMessage{Error: "no memory"})
 		f.ends(exited(handoff.ExitCannotBoot), 103)
-		f.expect("recover 0.0", "claim 0", "spawn 0.1", "recover 0.1")
+		f.expect("recover 0.0", "claim 0", "spawn 0.1", "recover 0.1", "steer [false true]")
 		f.pass(faults.ceiling)
 		f.expect("claim 0", "spawn 0.2")
 		if !strings.Contains(f.logged(), "no memory") {
@@ -154,7 +171,7 @@ func TestSpawnFails(t *testing.T) {
 		f.startServing()
 		f.failSpawns(errors.New("no more processes"))
 		f.ends(killed, 101)
-		f.expect("recover 0.0", "claim 0", "recover 0.1")
+		f.expect("recover 0.0", "claim 0", "recover 0.1", "steer [false]")
 		f.failSpawns(nil)
 		f.pass(faults.first)
 		f.expect("claim 0", "spawn 0.2")

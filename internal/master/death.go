@@ -10,6 +10,9 @@ import (
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
+// lastWords is the wait for the reason of a worker that has ended already.
+const lastWords = 100 * time.Millisecond
+
 // death is the end of a seat's process, kept until it is logged.
 type death struct {
 	seat    *seat
@@ -36,8 +39,12 @@ func (c *crew) reap() {
 		}
 	}
 	for _, d := range deaths {
-		if d.wait == 0 && c.stage == running {
+		switch {
+		case c.stage != running:
+		case d.wait == 0:
 			c.start(d.seat)
+		default:
+			c.avoid(d.seat, true)
 		}
 	}
 	for _, d := range deaths {

@@ -88,6 +88,14 @@ func (m *Master) closeDoors() error {
 	return all
 }
 
+func (m *Master) steer(live []bool) error {
+	var all error
+	for _, l := range m.listeners {
+		all = errors.Join(all, l.Steer(live))
+	}
+	return all
+}
+
 func (m *Master) settle() (err error) {
 	s := settler{cfg: &m.cfg, log: m.cfg.Log, pause: m.pause}
 	if m.tenancy, err = s.settle(); err == nil {

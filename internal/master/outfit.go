@@ -14,6 +14,7 @@ func (m *Master) newCrew(procs processes) *crew {
 		board:      m.tenancy.store,
 		outfit:     m.outfit,
 		closeDoors: m.closeDoors,
+		steer:      m.steer,
 		ready:      m.announce,
 		limit:      m.cfg.ShutdownTimeout,
 		signals:    m.signals,

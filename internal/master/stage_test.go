@@ -57,6 +57,7 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 				return handoff.Worker{Slot: s.id.Slot, Generation: s.id.Generation}, nil
 			},
 			closeDoors: func() error { f.noted("doors"); return nil },
+			steer:      func(live []bool) error { f.noted(fmt.Sprint("steer ", live)); return nil },
 			ready:      func() { f.noted("ready") },
 			limit:      30 * 1e9,
 			signals:    f.signals,
