@@ -20,10 +20,10 @@ var (
 	// worker that always fails stays at the ceiling.
 	faults = policy{free: 3, halfLife: time.Minute, first: 50 * time.Millisecond, ceiling: 5 * time.Second}
 	// outside are the ends that somebody else caused, by SIGKILL or by asking
-	// a worker to leave. Waiting does not make the next one less likely, so this
-	// only bounds what a wild killer, or the kernel short of memory, makes the
-	// host spend on starting processes.
-	outside = policy{free: 20, halfLife: 2 * time.Second, first: 50 * time.Millisecond, ceiling: time.Second}
+	// a worker to leave. Waiting does not make the next one less likely; it only
+	// bounds the processes that a wild killer makes the host start. The ceiling
+	// leaves room for the boot within the 60 ms in which a slot serves again.
+	outside = policy{free: 20, halfLife: 2 * time.Second, first: 5 * time.Millisecond, ceiling: 40 * time.Millisecond}
 )
 
 // history is the deaths of one slot under one policy. The zero value has none.

@@ -58,7 +58,8 @@ func TestFaultsStayAtCeiling(t *testing.T) {
 	}
 }
 
-// Five kills a second of one slot, for minutes, are answered at once.
+// Five kills a second of one slot, for minutes, are answered at once, and any
+// number of them soon enough.
 func TestKillsRestartAtOnce(t *testing.T) {
 	var h history
 	now := time.Unix(1_000_000, 0)
@@ -66,6 +67,12 @@ func TestKillsRestartAtOnce(t *testing.T) {
 		now = now.Add(200 * time.Millisecond)
 		if wait := h.died(outside, now); wait != 0 {
 			t.Fatalf("kill %d waits %v", n, wait)
+		}
+	}
+	for range 1000 {
+		now = now.Add(5 * time.Millisecond)
+		if wait := h.died(outside, now); wait > 40*time.Millisecond {
+			t.Fatalf("a kill waits %v", wait)
 		}
 	}
 }
