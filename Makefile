@@ -11,8 +11,8 @@ BIN     := bin/fondue
 RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null)
 TOOL    := $(GO) tool -modfile=tools/go.mod
 
-# Durations of the long targets.
-CRASH_TIME ?= 5m
+# Extent of the long targets.
+KILLS      ?= 10000
 FUZZ_TIME  ?= 30s
 BENCH_ARGS ?=
 
@@ -44,8 +44,9 @@ race: ## Run the tests under the race detector, over heap-backed regions
 		echo 'race: skipped, the race detector needs a C compiler (install gcc or clang)'; \
 	fi
 
-crash: ## Run the crash points at length; CRASH_TIME=5m
-	FONDUE_CRASH_TIME=$(CRASH_TIME) $(GO) test -tags crashpoints -run Crash -count 1 -timeout 0 ./internal/shm
+crash: ## Crash at every store, with seeded mistakes, then KILLS=10000 killed processes
+	$(GO) test -tags crashpoints -run 'Crash|Mistakes' -count 1 -timeout 1h ./internal/shm
+	FONDUE_KILLS=$(KILLS) $(GO) test -run '^TestKilledProcesses$$' -v -count 1 -timeout 2h ./internal/shm
 
 fuzz: ## Run every fuzz target for a while; FUZZ_TIME=30s
 	@for package in $$($(GO) list ./...); do \
