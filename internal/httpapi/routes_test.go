@@ -145,7 +145,8 @@ func TestKeys(t *testing.T) {
 		{"PUT /v1/keys/a?ttl=30s", "", "1", 400, "ttl"},
 		{"POST /v1/keys/a/increment?ttl=30s", "", "", 400, "ttl"},
 		{"PUT /v1/keys/a", "Content-Type: text/plain\r\n", "1", 415, "application/json"},
-		{"PUT /v1/keys/a", "Content-Type: application/x-www-form-urlencoded\r\n", "1", 415, "application/json"},
+		{"PUT /v1/keys/a", "Content-Type: multipart/form-data; boundary=x\r\n", "1", 415, "application/json"},
+		{"PUT /v1/keys/a", "Content-Type: application/x-www-form-urlencoded\r\n", "42", 200, `42`}, // curl -d
 		{"PUT /v1/keys/a", "Content-Encoding: gzip\r\n", "1", 415, "gzip"},
 		{"PUT /v1/keys/a", "", "", 422, "not JSON"},
 		{"PUT /v1/keys/a", "", "nope", 422, "not JSON"},
