@@ -1,0 +1,131 @@
+package e2e
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Load drives a server from many connections and counts what became of every
+// request. It speaks HTTP by itself, because a client that retries hides what
+// these tests look for. It honours Connection: close, as the promise asks.
+type Load struct {
+	// Acked is the number of answers with status 200, read to their end.
+	Acked atomic.Int64
+	// Refused is the number of connects that failed.
+	Refused atomic.Int64
+	// Broken is the number of requests that were sent, in part or whole, and
+	// not answered: they may have been counted or not.
+	Broken atomic.Int64
+	// Odd is the number of answers with another status.
+	Odd atomic.Int64
+
+	network, addr string
+	request       []byte
+	ending        atomic.Bool // a refused connect is the end of a client, not a failure
+	stop          chan struct{}
+	clients       sync.WaitGroup
+	firstError    atomic.Value
+}
+
+// LoadOptions of a load: how many clients keep their connection, and how many
+// make a new one for each request.
+type LoadOptions struct {
+	KeepAlive, NewConn int
+	Path               string
+}
+
+// StartLoad begins to send; the caller ends it by Wait or Stop.
+func StartLoad(tb testing.TB, addr string, o LoadOptions) *Load {
+	tb.Helper()
+	l := &Load{network: "tcp", addr: addr, stop: make(chan struct{})}
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		l.network, l.addr = "unix", path
+	}
+	l.request = []byte("POST " + o.Path + " HTTP/1.1\r\nHost: fondue\r\nContent-Length: 0\r\n\r\n")
+	for i := range o.KeepAlive + o.NewConn {
+		l.clients.Go(func() { l.client(i < o.KeepAlive) })
+	}
+	return l
+}
+
+// Ending tells the clients that the server is about to stop: whom it refuses
+// from now on has seen no failure.
+func (l *Load) Ending() { l.ending.Store(true) }
+
+// Stop ends the clients after the request each is in, and waits for them.
+func (l *Load) Stop() {
+	close(l.stop)
+	l.clients.Wait()
+}
+
+// Wait waits until every client was refused; only after Ending.
+func (l *Load) Wait() { l.clients.Wait() }
+
+// FirstError is the first error of a client, for messages.
+func (l *Load) FirstError() any { return l.firstError.Load() }
+
+func (l *Load) client(keep bool) {
+	for !l.stopped() {
+		conn, err := net.DialTimeout(l.network, l.addr, requestLimit)
+		if err != nil {
+			if l.ending.Load() {
+				return
+			}
+			l.note(&l.Refused, err)
+			time.Sleep(time.Millisecond) // do not spin on a server that is gone
+			continue
+		}
+		l.converse(conn, keep)
+		conn.Close()
+	}
+}
+
+// converse sends requests on one connection until either side ends it.
+func (l *Load) converse(conn net.Conn, keep bool) {
+	answers := bufio.NewReader(conn)
+	for first := true; first || keep && !l.stopped(); first = false {
+		_ = conn.SetDeadline(time.Now().Add(requestLimit)) // a TCP or Unix connection takes deadlines
+		if _, err := conn.Write(l.request); err != nil {
+			l.note(&l.Broken, err)
+			return
+		}
+		response, err := http.ReadResponse(answers, nil)
+		if err == nil {
+			_, err = io.Copy(io.Discard, response.Body)
+			response.Body.Close()
+		}
+		if err != nil {
+			l.note(&l.Broken, err)
+			return
+		}
+		if response.StatusCode != http.StatusOK {
+			l.Odd.Add(1)
+		} else {
+			l.Acked.Add(1)
+		}
+		if response.Close {
+			return
+		}
+	}
+}
+
+func (l *Load) note(counter *atomic.Int64, err error) {
+	counter.Add(1)
+	l.firstError.CompareAndSwap(nil, err.Error())
+}
+
+func (l *Load) stopped() bool {
+	select {
+	case <-l.stop:
+		return true
+	default:
+		return false
+	}
+}

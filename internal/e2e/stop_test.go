@@ -1,0 +1,72 @@
+package e2e_test
+
+import (
+	"syscall"
+	"testing"
+
+	"github.com/fondue-server/fondue/internal/e2e"
+)
+
+// TestGracefulStops: 20 stops under load, no request fails and none is counted
+// twice or not at all. The kinds run beside each other, because a client that
+// connects during a stop learns only after a second that nobody listens.
+func TestGracefulStops(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []struct {
+		name   string
+		listen string
+		flags  []string
+		signal syscall.Signal
+	}{
+		{"reuseport, TERM", "127.0.0.1:0", nil, syscall.SIGTERM},
+		{"reuseport, INT", "[::1]:0", nil, syscall.SIGINT},
+		{"shared", "127.0.0.1:0", []string{"--accept", "shared"}, syscall.SIGTERM},
+		{"unix", "unix:" + t.TempDir() + "/s", nil, syscall.SIGTERM},
+	} {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			region, total := t.TempDir()+"/region", int64(0)
+			o := e2e.Options{Workers: 2, Region: region, Listen: []string{kind.listen}, Flags: kind.flags}
+			for i := range 5 {
+				s := e2e.Start(t, o)
+				load := e2e.StartLoad(t, s.Addrs[0], e2e.LoadOptions{KeepAlive: 24, NewConn: 8, Path: "/increment?key=k"})
+				e2e.Eventually(t, requestsLimit, "500 requests", func() bool { return load.Acked.Load() > 500 })
+				load.Ending()
+				s.Signal(kind.signal)
+				s.WantExit(0)
+				load.Wait()
+				if load.Broken.Load() > 0 || load.Odd.Load() > 0 || load.Refused.Load() > 0 {
+					t.Errorf("stop %d: %d broken, %d refused before the stop, %d odd: %v", i,
+						load.Broken.Load(), load.Refused.Load(), load.Odd.Load(), load.FirstError())
+				}
+				total += load.Acked.Load()
+			}
+			s := e2e.Start(t, o)
+			if got := count(t, s, "k"); got != total {
+				t.Errorf("count is %d, %d were acknowledged", got, total)
+			}
+			t.Logf("5 stops, %d requests, none failed", total)
+		})
+	}
+}
+
+// TestQuickStop: workers are ended at once, the region is whole.
+func TestQuickStop(t *testing.T) {
+	t.Parallel()
+	for _, signals := range [][]syscall.Signal{{syscall.SIGQUIT}, {syscall.SIGINT, syscall.SIGINT}, {syscall.SIGTERM, syscall.SIGQUIT}} {
+		s := e2e.Start(t, e2e.Options{Workers: 3})
+		load := e2e.StartLoad(t, s.Addrs[0], e2e.LoadOptions{KeepAlive: 16, Path: "/increment?key=k"})
+		e2e.Eventually(t, requestsLimit, "500 requests", func() bool { return load.Acked.Load() > 500 })
+		load.Ending()
+		for _, sig := range signals {
+			if s.Running() {
+				s.Signal(sig)
+			}
+		}
+		s.WantExit(0)
+		load.Wait()
+		next := e2e.Start(t, e2e.Options{Workers: 1, Region: s.Region})
+		wantExact(t, count(t, next, "k"), load)
+		next.Stop()
+	}
+}
