@@ -123,6 +123,23 @@ func TestCannotBoot(t *testing.T) {
 	})
 }
 
+// TestDamagedRegion: whoever waits for a lock that cannot be repaired waits for
+// ever, so the server ends, with the reason.
+func TestDamagedRegion(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.startServing()
+		f.damaged = shm.ErrCorrupt
+		f.ends(killed, 101)
+		f.expect("recover 0.0", "doors", "SIGTERM 102")
+		f.pass(giveUpLimit + stopGrace)
+		f.expect("SIGKILL 102")
+		f.ends(killed, 102)
+		if err := f.over(); !errors.Is(err, shm.ErrCorrupt) {
+			t.Errorf("error: %v", err)
+		}
+	})
+}
+
 func TestCannotBootLater(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
 		f.startServing()

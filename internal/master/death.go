@@ -56,7 +56,8 @@ func (c *crew) reap() {
 func (c *crew) bury(s *seat, e exit) death {
 	now := time.Now()
 	d := death{seat: s, id: s.id, pid: s.pid, exit: e, lived: now.Sub(s.startedAt)}
-	d.repairs = c.recover(s.id)
+	repairs, damage := c.recover(s.id)
+	d.repairs = repairs
 	d.cause = s.causeOf(e.status)
 	d.asked = s.phase == leaving || c.stage == killing
 	if d.cause == cannotBoot {
@@ -66,6 +67,9 @@ func (c *crew) bury(s *seat, e exit) death {
 	d.reason = cmp.Or(s.condemned, s.reason)
 	booted := s.phase != booting
 	s.phase, s.pid = vacant, 0
+	if damage != nil {
+		c.giveUp(damage) // after the seat is empty: its pid is nobody's now
+	}
 	if d.asked {
 		return d
 	}
@@ -82,14 +86,17 @@ func (c *crew) bury(s *seat, e exit) death {
 	return d
 }
 
-// recover repairs the region after the end of a process. On an error the slot
-// stays taken and its locks held: the region contradicts itself there.
-func (c *crew) recover(id shm.ID) shm.Recovery {
+// recover repairs the region after the end of a process. Where the region
+// contradicts itself the slot stays taken and its lock held, so that nobody
+// builds upon it; whoever needs that lock would wait for ever. A server that
+// can answer only some keys is ended, and the next start says why.
+func (c *crew) recover(id shm.ID) (shm.Recovery, error) {
 	done, err := c.board.Recover(id)
 	if err != nil {
-		c.log.Error("region could not be repaired; check it", "slot", id.Slot, "generation", id.Generation, "reason", err)
+		c.log.Error("region could not be repaired", "slot", id.Slot, "generation", id.Generation, "reason", err)
+		err = fmt.Errorf("%w; look at it with check, set it aside with --fresh", err)
 	}
-	return done
+	return done, err
 }
 
 // hearLastWords waits for the reason that a process wrote before it ended. It

@@ -96,7 +96,12 @@ func TestSpawnedProcess(t *testing.T) {
 	if group, err := unix.Getpgid(pid); err != nil || group != pid {
 		t.Errorf("process group %d, %v; want its own, %d", group, err, pid)
 	}
+	// The kernel closes descriptors before it sets the new command line.
 	name, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	for end := time.Now().Add(10 * time.Second); err == nil && len(name) == 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+		name, err = os.ReadFile(filepath.Join(dir, "cmdline"))
+	}
 	if err != nil || !strings.HasPrefix(string(name), "fondue: worker 5\x00") {
 		t.Errorf("command line %q, %v", name, err)
 	}

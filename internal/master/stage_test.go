@@ -39,6 +39,7 @@ type theatre struct {
 	live        map[int]int // pid by slot
 	slots       int
 	spawnFails  error
+	damaged     error // what Recover answers
 	sweeps      int
 }
 
@@ -111,6 +112,9 @@ func (f *theatre) Recover(id shm.ID) (shm.Recovery, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.note("recover %d.%d", id.Slot, id.Generation)
+	if f.damaged != nil {
+		return shm.Recovery{ID: id}, f.damaged
+	}
 	f.taken[id.Slot] = false
 	delete(f.live, id.Slot)
 	f.generations[id.Slot]++
