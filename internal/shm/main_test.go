@@ -53,15 +53,25 @@ type child struct {
 func startChild(t testing.TB, r *Region, name string, args ...any) *child {
 	t.Helper()
 	c := &child{cmd: childCommand(r.File(), name, args...)}
+	startPiped(t, c)
+	return c
+}
+
+func startPiped(t testing.TB, c *child) {
+	t.Helper()
 	var err error
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
-	out, err := c.cmd.StdoutPipe()
+	// Not a StdoutPipe, which Wait closes: a grandchild may go on writing.
+	out, theirs, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer theirs.Close()
+	c.cmd.Stdout = theirs
 	c.lines = bufio.NewScanner(out)
+	t.Cleanup(func() { out.Close() })
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +80,6 @@ func startChild(t testing.TB, r *Region, name string, args ...any) *child {
 			c.kill(t)
 		}
 	})
-	return c
 }
 
 func childCommand(region *os.File, name string, args ...any) *exec.Cmd {
