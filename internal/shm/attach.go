@@ -1,8 +1,10 @@
 package shm
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"time"
 )
 
 // Attach takes the slot that a master claimed for this process, and proves its
@@ -12,14 +14,11 @@ func (r *Region) Attach(id ID) (*Store, error) {
 	if id.Slot < 0 || id.Slot >= r.slotCount() {
 		return nil, fmt.Errorf("%w: slot %d of %d", ErrSlotLost, id.Slot, r.slotCount())
 	}
-	if r.file != nil {
-		ok, err := hold(r.file, r.lifeByte(id.Slot))
-		if err != nil {
-			return nil, fmt.Errorf("lock slot %d: %w", id.Slot, err)
-		}
-		if !ok {
-			return nil, fmt.Errorf("%w: another process lives in slot %d", ErrSlotLost, id.Slot)
-		}
+	if r.readOnly {
+		return nil, ErrReadOnly
+	}
+	if err := r.proveLife(id); err != nil {
+		return nil, err
 	}
 	s := newStore(r, id, r.file)
 	put(&s.slot.state, uint64(StateStarting))
@@ -30,9 +29,40 @@ func (r *Region) Attach(id ID) (*Store, error) {
 		if r.file != nil {
 			letGo(r.file, r.lifeByte(id.Slot))
 		}
-		return nil, fmt.Errorf("%w: slot %d is not claimed for generation %d", ErrSlotLost, id.Slot, id.Generation)
+		return nil, lost(id)
 	}
 	return s, nil
+}
+
+func lost(id ID) error {
+	return fmt.Errorf("%w: slot %d is not claimed for generation %d", ErrSlotLost, id.Slot, id.Generation)
+}
+
+// attachPatience bounds the wait for an earlier process of the slot that took
+// the byte lock too late and is about to find out that the slot is not its own.
+const attachPatience = time.Second
+
+// proveLife takes the byte lock of a slot that is claimed for id.
+func (r *Region) proveLife(id ID) error {
+	control := &r.slot(id.Slot).control
+	for deadline := time.Now().Add(attachPatience); ; time.Sleep(time.Millisecond) {
+		if control.Load() != packControl(id.Generation, phaseClaimed) {
+			return lost(id)
+		}
+		if r.file == nil {
+			return nil
+		}
+		ok, err := hold(r.file, r.lifeByte(id.Slot))
+		if err != nil {
+			return fmt.Errorf("lock slot %d: %w", id.Slot, err)
+		}
+		if ok {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%w: another process lives in slot %d", ErrSlotLost, id.Slot)
+		}
+	}
 }
 
 // AttachMaster takes a master's slot and recovers every slot whose process is
@@ -40,16 +70,33 @@ func (r *Region) Attach(id ID) (*Store, error) {
 //
 // Without join the caller becomes the region's only master: *InUseError when
 // another one lives, *OrphansError while workers of a dead one still leave.
-// With join one must live: ErrNoMaster. Nothing is changed on an error.
+// With join one must live: ErrNoMaster. On an error no slot is taken.
 func (r *Region) AttachMaster(join bool) (*Store, []Recovery, error) {
+	if r.readOnly {
+		return nil, nil, ErrReadOnly
+	}
 	if r.file == nil {
 		return r.attachHeapMaster()
 	}
-	if err := enter(r.file); err != nil {
+	life, err := reopen(r.file)
+	if err != nil {
 		return nil, nil, err
 	}
-	defer letGo(r.file, doorByte)
-	masters, workers, err := r.living(r.file)
+	s, done, err := r.attachMaster(join, life)
+	if err != nil {
+		return nil, done, errors.Join(err, life.Close())
+	}
+	r.life = life
+	return s, done, nil
+}
+
+// attachMaster takes a master's slot by locks on life.
+func (r *Region) attachMaster(join bool, life *os.File) (*Store, []Recovery, error) {
+	if err := enter(life); err != nil {
+		return nil, nil, err
+	}
+	defer letGo(life, doorByte)
+	masters, workers, err := r.living(life)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -61,12 +108,16 @@ func (r *Region) AttachMaster(join bool) (*Store, []Recovery, error) {
 	case !join && len(workers) > 0:
 		return nil, nil, &OrphansError{PIDs: workers}
 	}
-	s, err := r.takeMasterSlot(r.file)
+	s, err := r.takeMasterSlot(life)
 	if err != nil {
 		return nil, nil, err
 	}
 	done, err := s.sweep()
-	return s, done, err
+	if err != nil {
+		s.free(s.id)
+		return nil, done, err
+	}
+	return s, done, nil
 }
 
 // living lists the pids of the masters and of the workers that hold their locks.

@@ -75,7 +75,9 @@
 //  5. state = 0; seq even; unlock; wake         dead here: Recover evens seq, frees the lock, wakes everybody
 //
 // state is cleared before seq is even: from the moment seq is even others add
-// to the new entry without the lock, and a replay must never undo that. The
+// to the new entry without the lock, and a replay must never undo that. (Today
+// no pair stores a counter's word, so the order is a margin; a pair that did
+// would lean on it.) The
 // one pair that is not absolute is the kill, which marks a counter's word dead
 // where it still has the generation it was meant for.
 //

@@ -44,6 +44,8 @@ var (
 	ErrOrphans = errors.New("workers of an earlier master are still leaving")
 	// ErrNoSlot: every slot of the scoreboard is taken.
 	ErrNoSlot = errors.New("no free slot in the region")
+	// ErrReadOnly: the region was opened to be looked at.
+	ErrReadOnly = errors.New("region is open for reading only")
 	// ErrSlotLost: the slot belongs to another generation or process now.
 	ErrSlotLost = errors.New("slot is lost")
 )

@@ -12,8 +12,9 @@ import (
 // A process proves its life by a byte lock on its slot, held on an open file
 // description that it opened itself (F_OFD_SETLK): the kernel drops it when
 // the process is gone, however it went. An inherited description would share
-// the lock with the parent and prove nothing. Pids prove nothing either; they
-// come again.
+// the lock with the parent and prove nothing; nor may a master's be on the one
+// that its workers inherit, where it would outlive the master. Pids prove
+// nothing either; they come again.
 //
 // The byte of a slot is the first of its record. Byte 0 of the file is the
 // door: masters hold it while they change who has which slot.

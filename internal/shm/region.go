@@ -14,6 +14,7 @@ import (
 // called from any goroutine; none may be called after Close.
 type Region struct {
 	file   *os.File // nil for a region on the heap
+	life   *os.File // a master's: holds its locks; see life.go
 	bytes  []byte
 	mem    memory
 	sb     superblock // as validated when opened; the mapped one is not read again
@@ -21,6 +22,8 @@ type Region struct {
 	shift  uint // hash >> shift is the shard
 	path   string
 	heap   []uint64 // keeps a heap region's memory
+
+	readOnly bool
 }
 
 // Info describes a region.
@@ -67,7 +70,11 @@ func (r *Region) Close() error {
 	if r.file == nil {
 		return nil
 	}
-	return errors.Join(unix.Munmap(r.bytes), r.file.Close())
+	err := errors.Join(unix.Munmap(r.bytes), r.file.Close())
+	if r.life != nil {
+		err = errors.Join(err, r.life.Close())
+	}
+	return err
 }
 
 // NewHeap makes a region in this process's own memory, for tests: the race
@@ -166,5 +173,7 @@ func mapFile(f *os.File, path string, prot int) (*Region, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map: %w", err)
 	}
-	return newRegion(f, path, bytes, sb), nil
+	r := newRegion(f, path, bytes, sb)
+	r.readOnly = prot&unix.PROT_WRITE == 0
+	return r, nil
 }
