@@ -82,11 +82,12 @@ func (r *Region) AttachMaster(join bool) (*Store, []Recovery, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	r.life = life
 	s, done, err := r.attachMaster(join, life)
 	if err != nil {
+		r.life = nil
 		return nil, done, errors.Join(err, life.Close())
 	}
-	r.life = life
 	return s, done, nil
 }
 
