@@ -145,11 +145,16 @@ func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
 	}, nil
 }
 
-// memoryLimit is GOMEMLIMIT in bytes, as the runtime has read it, or 0. The
-// master divides it among the workers.
+// memoryLimit is what the server as a whole may use, in bytes: GOMEMLIMIT as
+// the runtime has read it, else the control group's limit, else 0. The master
+// divides it among the workers.
 func memoryLimit() int64 {
 	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
 		return limit
+	}
+	// Version 1 groups without a limit show a number near the largest there is.
+	if limit, ok := shm.MemoryLimit(); ok && limit < math.MaxInt64/2 {
+		return int64(limit)
 	}
 	return 0
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/fondue-server/fondue/internal/shm"
 )
 
 // release is set with -ldflags "-X main.release=v1.2.3".
@@ -11,7 +13,7 @@ var release string
 
 const versionHelp = `Usage: fondue version
 
-Prints version, Go release, platform and commit.
+Prints version, layout version of the region, Go release, platform and commit.
 `
 
 func version(p process, args []string) error {
@@ -44,5 +46,5 @@ func versionLine() string {
 	if name == "" {
 		name = "(devel)"
 	}
-	return fmt.Sprintf("fondue %s (%s %s/%s%s)", name, runtime.Version(), runtime.GOOS, runtime.GOARCH, commit)
+	return fmt.Sprintf("fondue %s (region layout %d, %s %s/%s%s)", name, shm.LayoutVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH, commit)
 }

@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// memoryLimit is the smallest memory limit in bytes of the control groups that
-// this process is in, of either version. ok is false when there is none.
-func memoryLimit() (limit uint64, ok bool) {
+// MemoryLimit is the smallest memory limit in bytes of the control groups that
+// this process is in, of either version. ok is false when there is none. A
+// region on tmpfs counts towards it.
+func MemoryLimit() (limit uint64, ok bool) {
 	groups, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return 0, false

@@ -24,7 +24,7 @@ func Create(path string, g Geometry) (*Region, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return nil, fmt.Errorf("%s: %w", path, ErrExists)
 	}
-	if limit, ok := memoryLimit(); ok && sb.size > limit {
+	if limit, ok := MemoryLimit(); ok && sb.size > limit {
 		return nil, fmt.Errorf("%w: %d bytes, the control group allows %d", ErrTooLarge, sb.size, limit)
 	}
 	f, err := unnamed(filepath.Dir(path))

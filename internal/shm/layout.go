@@ -6,10 +6,10 @@ import (
 )
 
 const (
-	// layoutVersion changes with any change of meaning of a byte of the region.
-	layoutVersion = 1
+	// LayoutVersion changes with any change of meaning of a byte of the region.
+	LayoutVersion = 1
 	// layoutFingerprint is a hash of every overlay's field offsets; the layout
-	// test prints it when they change, and layoutVersion must change with it.
+	// test prints it when they change, and LayoutVersion must change with it.
 	layoutFingerprint = 0x90641802dd6f7d57
 
 	cacheLine = 64

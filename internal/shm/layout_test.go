@@ -27,7 +27,7 @@ func layoutTable() string {
 }
 
 // A changed layout is a changed version: the golden file, layoutFingerprint and
-// layoutVersion change together.
+// LayoutVersion change together.
 func TestLayoutIsPinned(t *testing.T) {
 	got := layoutTable()
 	if os.Getenv("UPDATE_GOLDEN") != "" {
@@ -40,7 +40,7 @@ func TestLayoutIsPinned(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("the layout changed; raise layoutVersion and update testdata/layout.golden:\n%s", got)
+		t.Errorf("the layout changed; raise LayoutVersion and update testdata/layout.golden:\n%s", got)
 	}
 	h := fnv.New64a()
 	h.Write([]byte(got))

@@ -47,7 +47,7 @@ func (m memory) seal(sb superblock) error {
 		return fmt.Errorf("random seed: %w", err)
 	}
 	sb.magic = magic
-	sb.version = layoutVersion
+	sb.version = LayoutVersion
 	sb.fingerprint = layoutFingerprint
 	sb.bootID = boot
 	sb.instance = binary.LittleEndian.Uint64(random[:])
@@ -79,9 +79,9 @@ func validate(page []byte, fileSize int64) (superblock, error) {
 		return superblock{}, fmt.Errorf("%w: the superblock does not match its checksum", ErrDamaged)
 	}
 	sb := *memoryOf(page).superblock()
-	if sb.version != layoutVersion || sb.fingerprint != layoutFingerprint {
+	if sb.version != LayoutVersion || sb.fingerprint != layoutFingerprint {
 		return superblock{}, fmt.Errorf("%w: %d (%x), this program has %d (%x)", ErrVersion,
-			sb.version, sb.fingerprint, layoutVersion, uint64(layoutFingerprint))
+			sb.version, sb.fingerprint, LayoutVersion, uint64(layoutFingerprint))
 	}
 	plan, err := Geometry{Size: int64(sb.size), Slots: int(sb.slots)}.plan()
 	if err != nil || !sb.sameGeometry(plan) {
