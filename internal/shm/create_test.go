@@ -116,7 +116,7 @@ func TestCreateWithoutRoom(t *testing.T) {
 		if _, err := Create(path, Geometry{Size: 3 << 20, Slots: 1}); !errors.Is(err, ErrNoSpace) {
 			t.Errorf("3 MiB of 2: %v", err)
 		}
-		// fallocate has the last word: the room may go between the look and it.
+		// A file without a name takes room as well.
 		f, err := unnamed(dir)
 		if err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package shm
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 )
 
@@ -134,6 +135,11 @@ func TestMasterSlotsOfTheDead(t *testing.T) {
 	if rows := r.Slots(); len(rows) != 1 || rows[0].ID != s.ID() {
 		t.Errorf("left in the scoreboard: %+v", rows)
 	}
+	r.eachLock(func(lock *atomic.Uint32) {
+		if lock.Load() != 0 {
+			t.Fatal("a dead master still holds a lock")
+		}
+	})
 	for _, key := range []string{"a", "b"} {
 		if v, err := s.Add([]byte(key), 1, 0); v != 1 || err != nil {
 			t.Errorf("%s: %d, %v", key, v, err)
