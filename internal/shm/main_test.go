@@ -109,14 +109,6 @@ func (c *child) finish() error {
 	return c.cmd.Wait()
 }
 
-// say sends the child a command.
-func (c *child) say(t testing.TB, command string) {
-	t.Helper()
-	if _, err := fmt.Fprintln(c.stdin, command); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // expect reads the next line of the child's output, which begins with word,
 // and returns the integers after it.
 func (c *child) expect(t testing.TB, word string) []int {
