@@ -34,25 +34,35 @@ func problemOf(err error) *problem {
 	case errors.Is(err, shm.ErrNotFound):
 		return &problem{fasthttp.StatusNotFound, "no such key; PUT it or increment it first"}
 	case errors.Is(err, shm.ErrOverflow):
-		return &problem{fasthttp.StatusConflict,
-			"the sum does not fit a signed 64-bit integer; the value is unchanged"}
+		return &problem{
+			fasthttp.StatusConflict,
+			"the sum does not fit a signed 64-bit integer; the value is unchanged",
+		}
 	case errors.Is(err, command.ErrExists):
-		return &problem{fasthttp.StatusPreconditionFailed,
-			"the key exists and is unchanged; leave out If-None-Match to replace it"}
+		return &problem{
+			fasthttp.StatusPreconditionFailed,
+			"the key exists and is unchanged; leave out If-None-Match to replace it",
+		}
 	case errors.Is(err, shm.ErrArgsTooLarge):
-		return &problem{fasthttp.StatusRequestEntityTooLarge,
-			fmt.Sprintf("the arguments may have %d bytes; they are unchanged", shm.MaxArgs)}
+		return &problem{
+			fasthttp.StatusRequestEntityTooLarge,
+			fmt.Sprintf("the arguments may have %d bytes; they are unchanged", shm.MaxArgs),
+		}
 	case errors.Is(err, command.ErrNotJSON):
 		return &problem{fasthttp.StatusUnprocessableEntity, "the body must be a JSON object in UTF-8, and is not JSON"}
 	case errors.Is(err, command.ErrNotObject):
 		return &problem{fasthttp.StatusUnprocessableEntity, "the body must be a JSON object, and is another JSON value"}
 	case errors.Is(err, shm.ErrFull):
-		return &problem{fasthttp.StatusInsufficientStorage,
+		return &problem{
+			fasthttp.StatusInsufficientStorage,
 			"the region has no room for another key; delete keys, or start with a larger --region-size. " +
-				"Keys that exist can still be changed"}
+				"Keys that exist can still be changed",
+		}
 	case errors.Is(err, shm.ErrCorrupt):
-		return &problem{fasthttp.StatusInternalServerError,
-			"the region contradicts itself; run the check command on it"}
+		return &problem{
+			fasthttp.StatusInternalServerError,
+			"the region contradicts itself; run the check command on it",
+		}
 	}
 	return &problem{fasthttp.StatusInternalServerError, err.Error()}
 }
@@ -68,8 +78,10 @@ func problemOfProtocol(err error) *problem {
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.As(err, &small):
-		return &problem{fasthttp.StatusRequestHeaderFieldsTooLarge,
-			fmt.Sprintf("the request line and the header fields may have %d bytes together", MaxHeader)}
+		return &problem{
+			fasthttp.StatusRequestHeaderFieldsTooLarge,
+			fmt.Sprintf("the request line and the header fields may have %d bytes together", MaxHeader),
+		}
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		return &problem{fasthttp.StatusRequestEntityTooLarge, fmt.Sprintf("a body may have %d bytes", MaxBody)}
 	case errors.As(err, &timeout) && timeout.Timeout():
