@@ -73,17 +73,23 @@ func (k *killRun) spawn(slot int) {
 	k.ids[slot], k.children[slot] = id, c
 }
 
-// bury recovers a slot whose process was reaped, and settles its ledger.
-func (k *killRun) bury(slot int) {
-	done, err := k.master.Recover(k.ids[slot])
-	if err != nil {
-		k.t.Fatalf("recover: %v", err)
+// bury recovers the slots whose processes were reaped, and settles their
+// ledgers. All are recovered first: to read a key may need a lock, and nobody
+// but this process takes it from the dead.
+func (k *killRun) bury(slots []int) {
+	for _, slot := range slots {
+		done, err := k.master.Recover(k.ids[slot])
+		if err != nil {
+			k.t.Fatalf("recover: %v", err)
+		}
+		k.locks += done.Locks
+		k.replayed += done.Replayed
 	}
-	k.locks += done.Locks
-	k.replayed += done.Replayed
-	for g := range killGoroutines {
-		page := slot*killGoroutines + g
-		k.settle(page, k.pages[page])
+	for _, slot := range slots {
+		for g := range killGoroutines {
+			page := slot*killGoroutines + g
+			k.settle(page, k.pages[page])
+		}
 	}
 }
 
@@ -175,9 +181,7 @@ func TestKilledProcesses(t *testing.T) {
 			k.children[slot].kill(t)
 			n++
 		}
-		for _, slot := range dead {
-			k.bury(slot)
-		}
+		k.bury(dead)
 		for _, slot := range dead {
 			k.spawn(slot)
 		}
@@ -186,7 +190,7 @@ func TestKilledProcesses(t *testing.T) {
 		if err := c.finish(); err != nil {
 			t.Errorf("the process in slot %d: %v", slot, err)
 		}
-		k.bury(slot)
+		k.bury([]int{slot})
 	}
 	k.verify()
 	ops := uint64(0)
