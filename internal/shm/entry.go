@@ -76,12 +76,9 @@ func (sh *shard) find(k *target) (e *entry, word uint64, v verdict) {
 	for range readTries {
 		seq := sh.header.seq.Load()
 		if seq&1 == 0 {
-			e, word = sh.walk(k, bucket)
-			if sh.header.seq.Load() == seq {
-				if e == nil {
-					return nil, 0, absent
-				}
-				return e, word, present
+			e, word, v = sh.walk(k, bucket)
+			if v != unsure && sh.header.seq.Load() == seq {
+				return e, word, v
 			}
 		}
 		runtime.Gosched()
@@ -89,22 +86,23 @@ func (sh *shard) find(k *target) (e *entry, word uint64, v verdict) {
 	return nil, 0, unsure
 }
 
-// walk follows one chain to the key's entry and loads its word.
-func (sh *shard) walk(k *target, bucket *atomic.Uint64) (e *entry, word uint64) {
-	reach := k.size()
+// walk follows one chain to the key's entry and loads its word. It is unsure
+// of a chain that leads outside or does not end: one that is being changed, or
+// is broken, which the lock holder reports.
+func (sh *shard) walk(k *target, bucket *atomic.Uint64) (e *entry, word uint64, v verdict) {
 	link := bucket.Load()
-	for steps := sh.itemsN / entryClasses[1]; link != 0 && steps > 0; steps-- {
+	for steps := sh.itemsN / entryClasses[1]; link != 0; steps-- {
 		off := link & offsetMask
-		if !sh.contains(off, reach) {
-			return nil, 0
+		if steps == 0 || !sh.contains(off, entryHead) {
+			return nil, 0, unsure
 		}
 		e := sh.mem.entry(off)
-		if link>>tagShift == k.tag() && k.holds(e) {
-			return e, e.word.Load()
+		if link>>tagShift == k.tag() && sh.contains(off, k.size()) && k.holds(e) {
+			return e, e.word.Load(), present
 		}
 		link = e.link.Load()
 	}
-	return nil, 0
+	return nil, 0, absent
 }
 
 // place is where a key's entry hangs in its chain: the offset of the word that

@@ -1,0 +1,88 @@
+package shm
+
+import (
+	"fmt"
+	"testing"
+)
+
+// A long key is found behind a short one whose item is the last of the shard:
+// there a long key would reach beyond the end.
+func TestLongKeyBehindTheLastItem(t *testing.T) {
+	r := heapRegion(t, Geometry{Size: MinSize, Slots: 1})
+	_, s := attached(t, r)
+	sh := &r.shards[0]
+	long := func(i int) []byte { return fmt.Appendf(nil, "%0*d", MaxKey, i) }
+	if _, err := s.Set(long(0), 0); err != nil { // a slab with room for more
+		t.Fatal(err)
+	}
+	last := sh.items + sh.itemsN - entryClasses[1]
+	var short []byte
+	for i := 0; ; i++ {
+		key := fmt.Appendf(nil, "%d", i)
+		if _, err := s.Set(key, 1); err != nil {
+			break // full
+		}
+		if locate(t, s, key).entry == last {
+			short = key
+		}
+	}
+	if short == nil {
+		t.Fatal("no key is in the last item")
+	}
+	var k, c target
+	k.aim(short, s.seed)
+	behind := long(0)
+	for i := 1; ; i++ {
+		behind = long(i)
+		if c.aim(behind, s.seed); c.bucket(len(sh.buckets)) == k.bucket(len(sh.buckets)) {
+			break
+		}
+	}
+	if _, err := s.Set(behind, 7); err != nil {
+		t.Fatal(err)
+	}
+	// Deleted and set again, the short key is first in the chain, in the one
+	// item that is free.
+	if _, err := s.Delete(short); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Set(short, 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := locate(t, s, short).entry; got != last {
+		t.Fatalf("the short key is at %d, want the last item, %d", got, last)
+	}
+	if v, err := s.Get(behind); v != 7 || err != nil {
+		t.Errorf("the long key behind it: %d, %v", v, err)
+	}
+}
+
+func locate(t *testing.T, s *Store, key []byte) place {
+	t.Helper()
+	var k target
+	k.aim(key, s.seed)
+	p, err := s.shardOf(&k).findLocked(&k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// A chain that leads nowhere is reported by reads as well: it is no proof that
+// a key is absent.
+func TestBrokenChainIsNoAbsence(t *testing.T) {
+	r, err := NewHeap(Geometry{Size: MinSize, Slots: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, s := attached(t, r)
+	key := []byte("key")
+	if _, err := s.Set(key, 1); err != nil {
+		t.Fatal(err)
+	}
+	p := locate(t, s, key)
+	r.mem.word(p.link).Store(r.mem.word(p.link).Load() + 1<<40)
+	if _, err := s.Get(key); err == nil || err == ErrNotFound {
+		t.Errorf("Get over a broken chain: %v", err)
+	}
+}
