@@ -21,8 +21,6 @@ func (r *Region) Attach(id ID) (*Store, error) {
 		return nil, err
 	}
 	s := newStore(r, id, r.file)
-	put(&s.slot.state, uint64(StateStarting))
-	put(&s.slot.beat, now())
 	// After this store others may find our name in locks. A recoverer that
 	// came first has moved the generation on, and it fails.
 	if !cas(&s.slot.control, packControl(id.Generation, phaseClaimed), packControl(id.Generation, phaseLive)) {
@@ -31,6 +29,7 @@ func (r *Region) Attach(id ID) (*Store, error) {
 		}
 		return nil, lost(id)
 	}
+	s.Beat()
 	return s, nil
 }
 
@@ -77,6 +76,9 @@ func (r *Region) AttachMaster(join bool) (*Store, []Recovery, error) {
 	}
 	if r.file == nil {
 		return r.attachHeapMaster()
+	}
+	if r.life != nil {
+		return nil, nil, &InUseError{PID: os.Getpid()}
 	}
 	life, err := reopen(r.file)
 	if err != nil {
@@ -179,7 +181,7 @@ func (r *Region) takeMasterSlot(f *os.File) (*Store, error) {
 func (s *Store) enroll() {
 	put(&s.slot.owner, packID(s.id))
 	put(&s.slot.pid, uint64(os.Getpid()))
-	put(&s.slot.started, now())
+	put(&s.slot.started, uint64(time.Now().UnixMilli()))
 	put(&s.slot.beat, now())
 	put(&s.slot.state, uint64(StateReady))
 	put(&s.slot.control, packControl(s.id.Generation, phaseLive))
@@ -205,6 +207,10 @@ func (s *Store) Detach() error {
 	if s.life == nil {
 		return nil
 	}
+	if s.life == s.region.life { // a master's
+		s.region.life = nil
+		return s.life.Close()
+	}
 	return letGo(s.life, s.region.lifeByte(s.id.Slot))
 }
 
@@ -212,6 +218,8 @@ func (s *Store) Detach() error {
 // prefer if it is free, else the first free one. Errors: ErrNoSlot.
 func (s *Store) Claim(prefer int) (ID, error) {
 	if s.life != nil {
+		s.door.Lock()
+		defer s.door.Unlock()
 		if err := enter(s.life); err != nil {
 			return ID{}, err
 		}
@@ -244,7 +252,7 @@ func (s *Store) claim(slot int) (ID, bool) {
 	put(&rec.connections, 0)
 	put(&rec.memory, 0)
 	put(&rec.beat, now())
-	put(&rec.started, now())
+	put(&rec.started, uint64(time.Now().UnixMilli()))
 	put(&rec.state, uint64(StateStarting))
 	return ID{Slot: slot, Generation: gen}, cas(&rec.control, w, packControl(gen, phaseClaimed))
 }

@@ -18,7 +18,7 @@
 //	0       8     control      master   generation<<32 | phase: free, claimed, live
 //	8       8     owner        master   the claiming master: slot<<32 | generation
 //	16      8     pid          master   for people and logs; identity is slot + generation
-//	24      8     started      master   ms since boot
+//	24      8     started      master   ms since 1970, for people
 //	32      8     spawns       master   processes this slot has had
 //	64      8     state        worker   starting, ready, draining
 //	72      8     beat         worker   ms since boot

@@ -14,8 +14,9 @@ type Geometry struct {
 const (
 	// MinSize is the smallest region in bytes.
 	MinSize = 1 << 20
-	// maxSize is bounded by the 48 bits of an offset in a link.
-	maxSize = 1 << 47
+	// maxSize keeps the slabs of one shard, of four at the least, within the 32
+	// bits of a link between them, and offsets within 48.
+	maxSize = 1 << 44
 
 	// shardTarget is the size below which a shard is not split further: the
 	// largest value has to fit one shard.

@@ -60,6 +60,7 @@ func TestOffsetsMatchOverlays(t *testing.T) {
 		{shardHeader{}, "fresh", freshAt},
 		{shardHeader{}, "pool", poolAt},
 		{shardHeader{}, "partial", partialAt},
+		{shardHeader{}, "pairs", pairsAt},
 		{entry{}, "link", linkAt},
 		{entry{}, "meta", metaAt},
 		{superblock{}, "crc", crcOffset},

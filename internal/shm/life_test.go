@@ -2,6 +2,7 @@ package shm
 
 import (
 	"errors"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -92,4 +93,128 @@ func orphanAttach(t *testing.T, path string, id ID) (*Store, error) {
 	}
 	defer r.Close()
 	return r.Attach(id)
+}
+
+// A refused Attach takes nothing from whoever lives in the slot: neither the
+// lock that proves its life, nor what it says of itself.
+func TestRefusedAttachIsHarmless(t *testing.T) {
+	r := mappedRegion(t, Geometry{Size: MinSize, Slots: 1})
+	master, _, err := r.AttachMaster(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := master.Claim(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := Open(r.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	living, err := own.Attach(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	living.SetState(StateReady)
+	for _, again := range []ID{id, {Slot: id.Slot, Generation: id.Generation + 9}} {
+		if _, err := own.Attach(again); !errors.Is(err, ErrSlotLost) {
+			t.Errorf("a second Attach as %v: %v", again, err)
+		}
+	}
+	if live, err := r.alive(r.life, id.Slot); !live || err != nil {
+		t.Errorf("alive after a refused Attach: %v, %v", live, err)
+	}
+	if st := State(r.slot(id.Slot).state.Load()); st != StateReady {
+		t.Errorf("a refused Attach set the state to %v", st)
+	}
+}
+
+// A handle has one master; a second one must not take the first for dead.
+func TestOneMasterAHandle(t *testing.T) {
+	r := mappedRegion(t, Geometry{Size: MinSize, Slots: 1})
+	first, _, err := r.AttachMaster(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, join := range []bool{false, true} {
+		if _, _, err := r.AttachMaster(join); !errors.Is(err, ErrInUse) {
+			t.Errorf("a second master, join %v: %v", join, err)
+		}
+	}
+	if err := first.Detach(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.AttachMaster(false); err != nil {
+		t.Errorf("after Detach: %v", err)
+	}
+}
+
+// The door is the process's: goroutines of one master take turns before it.
+func TestDoorIsHeldAgainstGoroutines(t *testing.T) {
+	r := mappedRegion(t, Geometry{Size: MinSize, Slots: 4})
+	s, _, err := r.AttachMaster(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.door.Lock() // as a Sweep under way has it
+	if err := enter(s.life); err != nil {
+		t.Fatal(err)
+	}
+	claimed := make(chan error, 1)
+	go func() {
+		_, err := s.Claim(-1)
+		claimed <- err
+	}()
+	select {
+	case <-claimed:
+		t.Error("Claim went through the door during a Sweep")
+	case <-time.After(20 * time.Millisecond):
+	}
+	if err := letGo(s.life, doorByte); err != nil {
+		t.Fatal(err)
+	}
+	s.door.Unlock()
+	if err := <-claimed; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A FIFO is refused, not waited for.
+func TestOpenOfAFIFO(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, open := range map[string]func(string) (*Region, error){"Open": Open, "OpenReadOnly": OpenReadOnly} {
+		if _, err := open(path); !errors.Is(err, ErrNotRegion) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What Check applies to its copy is the record in the copy: the holder may be
+// at its next change by then.
+func TestSnapshotAppliesItsOwnRecord(t *testing.T) {
+	r, err := NewHeap(Geometry{Size: MinSize, Slots: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, s := attached(t, r)
+	if _, err := s.Set([]byte("key"), 1); err != nil {
+		t.Fatal(err)
+	}
+	sh := &r.shards[0]
+	fresh := sh.header.fresh.Load()
+	sh.header.pairs[0].offset.Store(sh.offsetOf(freshAt))
+	sh.header.pairs[0].value.Store(fresh)
+	sh.header.state.Store(1<<32 | uint64(sh.pairsCRC(1)))
+	var snap snapshot
+	snap.shard, snap.state = sh, sh.header.state.Load()
+	snap.copy(sh.items - sh.start)
+	sh.header.pairs[0].value.Store(fresh + 99) // the next change is being written
+	snap.apply()
+	if got := snap.at(sh.offsetOf(freshAt)); got != fresh || snap.bad != nil {
+		t.Errorf("the copy has %d slabs taken (%v), %d when it was made", got, snap.bad, fresh)
+	}
 }

@@ -88,6 +88,8 @@ func (s *Store) Sweep() ([]Recovery, error) {
 	if s.life == nil || !s.sharesRegion() {
 		return nil, nil
 	}
+	s.door.Lock()
+	defer s.door.Unlock()
 	if err := enter(s.life); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,8 @@ type Region struct {
 	path   string
 	heap   []uint64 // keeps a heap region's memory
 
-	readOnly bool
+	readOnly  bool
+	otherBoot bool
 }
 
 // Info describes a region.
@@ -34,6 +35,7 @@ type Info struct {
 	Shards    int
 	Instance  uint64 // drawn at creation: two regions never share it
 	CreatedAt time.Time
+	OtherBoot bool // written before the last reboot; only OpenReadOnly opens such a one
 }
 
 // newRegion makes the handle on validated memory.
@@ -59,6 +61,7 @@ func (r *Region) Info() Info {
 		Shards:    int(r.sb.shards),
 		Instance:  r.sb.instance,
 		CreatedAt: time.Unix(0, r.sb.createdAt),
+		OtherBoot: r.otherBoot,
 	}
 }
 
@@ -98,7 +101,10 @@ func NewHeap(g Geometry) (*Region, error) {
 // changed. Errors: fs.ErrNotExist, ErrNotRegion, ErrDamaged, ErrVersion,
 // ErrTruncated, ErrOtherBoot.
 func Open(path string) (*Region, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
+	if errors.Is(err, unix.EISDIR) {
+		return nil, fmt.Errorf("%s: %w: it is a directory", path, ErrNotRegion)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +114,8 @@ func Open(path string) (*Region, error) {
 // OpenReadOnly maps the region at path so that not a byte of it can be
 // changed; one of another boot is accepted, to be looked at.
 func OpenReadOnly(path string) (*Region, error) {
-	f, err := os.Open(path)
+	// Non-blocking, or a FIFO would keep us until somebody writes to it.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -160,14 +167,12 @@ func mapFile(f *os.File, path string, prot int) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	if prot&unix.PROT_WRITE != 0 {
-		boot, err := bootID()
-		if err != nil {
-			return nil, err
-		}
-		if sb.bootID != boot {
-			return nil, ErrOtherBoot
-		}
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	if prot&unix.PROT_WRITE != 0 && sb.bootID != boot {
+		return nil, ErrOtherBoot
 	}
 	bytes, err := unix.Mmap(int(f.Fd()), 0, int(sb.size), prot, unix.MAP_SHARED)
 	if err != nil {
@@ -175,5 +180,6 @@ func mapFile(f *os.File, path string, prot int) (*Region, error) {
 	}
 	r := newRegion(f, path, bytes, sb)
 	r.readOnly = prot&unix.PROT_WRITE == 0
+	r.otherBoot = sb.bootID != boot
 	return r, nil
 }

@@ -96,7 +96,7 @@ func (r *Region) Slots() []SlotInfo {
 			Errors:      rec.errors.Load(),
 			Connections: int64(rec.connections.Load()),
 			Memory:      rec.memory.Load(),
-			StartedAt:   time.Now().Add(-since(at, rec.started.Load())).Truncate(time.Millisecond),
+			StartedAt:   time.UnixMilli(int64(rec.started.Load())),
 		}
 		row.HeartbeatAge = since(at, rec.beat.Load())
 		if n := rec.spawns.Load(); n > 0 {

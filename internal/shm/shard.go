@@ -44,6 +44,7 @@ const (
 	freshAt   = 136
 	poolAt    = 144
 	partialAt = 192
+	pairsAt   = 456
 )
 
 func (sh *shard) partialOff(class uint64) uint64 { return sh.start + partialAt + class*8 }

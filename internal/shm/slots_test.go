@@ -98,8 +98,8 @@ func TestRecoverIsForOneGeneration(t *testing.T) {
 
 // Sixteen masters may be attached; sixteen dead ones are no obstacle, and what
 // they held is repaired.
+// Not parallel, as TestLifeLocksBelongToTheDescription.
 func TestMasterSlotsOfTheDead(t *testing.T) {
-	t.Parallel()
 	r := mappedRegion(t, Geometry{Size: 16 << 20, Slots: 2})
 	var regions []*Region
 	for i := range MasterSlots {

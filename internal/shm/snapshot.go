@@ -1,7 +1,10 @@
 package shm
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"runtime"
 	"time"
 )
@@ -31,10 +34,8 @@ func (s *snapshot) take(sh *shard) bool {
 		// A pending record may take slabs beyond fresh, but not more than it has pairs.
 		fresh := min(h.fresh.Load()+maxPairs, uint64(len(sh.slabs)))
 		s.copy(sh.items - sh.start + fresh*slabSize)
-		n, err := sh.pending()
 		if h.seq.Load() == s.seq && h.state.Load() == s.state {
-			s.bad = err
-			s.apply(n)
+			s.apply()
 			return true
 		}
 		if try%16 == 15 {
@@ -53,16 +54,34 @@ func (s *snapshot) copy(n uint64) {
 	}
 }
 
-// apply does to the copy what Recover would do to the shard.
-func (s *snapshot) apply(n int) {
+// apply does to the copy what Recover would do to the shard, by the record in
+// the copy: the shard's own may be the next one by now.
+func (s *snapshot) apply() {
+	if s.state == 0 {
+		return
+	}
+	n := s.state >> 32
+	if n < 1 || n > maxPairs {
+		s.bad = fmt.Errorf("a redo record of %d pairs, 1 to %d are possible", n, maxPairs)
+		return
+	}
+	pairs := s.words[pairsAt/8 : pairsAt/8+n*2]
+	var bytes []byte
+	for _, w := range pairs {
+		bytes = binary.LittleEndian.AppendUint64(bytes, w)
+	}
+	if crc32.Checksum(bytes, castagnoli) != uint32(s.state) {
+		s.bad = errors.New("a redo record that does not match its checksum")
+		return
+	}
 	for i := range n {
-		off, v := s.shard.header.pairs[i].offset.Load(), s.shard.header.pairs[i].value.Load()
+		off, v := pairs[i*2], pairs[i*2+1]
 		at := (off &^ killFlag) - s.shard.start
-		if at/8 >= uint64(len(s.words)) {
-			continue
+		if at%8 != 0 || at/8 >= uint64(len(s.words)) {
+			s.bad = fmt.Errorf("a redo record that points outside, to %d", off)
+			return
 		}
-		w := &s.words[at/8]
-		switch {
+		switch w := &s.words[at/8]; {
 		case off&killFlag == 0:
 			*w = v
 		case kindOf(*w) != kindDead && genOf(*w) == v:

@@ -26,6 +26,7 @@ type Store struct {
 	// lock; the others wait here, where the Go scheduler sees them.
 	local     []sync.Mutex
 	localArgs sync.Mutex
+	door      sync.Mutex // in front of the door, which is this process's, not a goroutine's
 }
 
 func newStore(r *Region, id ID, life *os.File) *Store {
