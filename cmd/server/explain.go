@@ -5,12 +5,17 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/fondue-server/fondue/internal/master"
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
 // explainStart passes on why the server could not start or go on. A region that
-// cannot be made to the size and slots asked for is a wrong value.
+// cannot be made to the size and slots asked for is a wrong value, as is what
+// the master calls one.
 func explainStart(err error) error {
+	if wrong := new(master.ValueError); errors.As(err, &wrong) {
+		return usagef("%v", err)
+	}
 	if errors.Is(err, shm.ErrGeometry) {
 		return usagef("--region-size and --max-workers do not fit: %v", err)
 	}

@@ -1,10 +1,18 @@
 package e2e_test
 
 import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/fondue-server/fondue/internal/e2e"
+	"github.com/fondue-server/fondue/internal/shm"
 )
 
 // TestGracefulStops: 20 stops under load, no request fails and none is counted
@@ -68,5 +76,56 @@ func TestQuickStop(t *testing.T) {
 		next := e2e.Start(t, e2e.Options{Workers: 1, Region: s.Region})
 		wantExact(t, count(t, next, "k"), load)
 		next.Stop()
+	}
+}
+
+// TestStopFreesAddress: while the last request is awaited, clients are refused
+// and another server may have the port.
+func TestStopFreesAddress(t *testing.T) {
+	t.Parallel()
+	for _, accept := range []string{"reuseport", "shared"} {
+		s := e2e.Start(t, e2e.Options{Workers: 3, Flags: []string{"--accept", accept}})
+		region, err := shm.OpenReadOnly(s.Region)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer region.Close()
+		conn, err := net.Dial("tcp", s.Addrs[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "POST /increment?key=k HTTP/1.1\r\nHost: fondue\r\nContent-Le")
+		e2e.Eventually(t, requestsLimit, "a worker has the connection", func() bool {
+			return slices.ContainsFunc(region.Slots(), func(w shm.SlotInfo) bool { return w.Connections > 0 })
+		})
+		s.Signal(syscall.SIGTERM)
+		begin := time.Now()
+		e2e.Eventually(t, 10*time.Second, "a connect is refused", func() bool {
+			c, err := net.DialTimeout("tcp", s.Addrs[0], 100*time.Millisecond)
+			if err == nil {
+				c.Close()
+			}
+			return errors.Is(err, syscall.ECONNREFUSED)
+		})
+		took := time.Since(begin)
+		if took > 3*time.Second/2 {
+			t.Errorf("%s: refused after %v", accept, took)
+		}
+		t.Logf("%s: refused after %v", accept, took)
+		next := e2e.Start(t, e2e.Options{Workers: 2, Listen: []string{s.Addrs[0]}})
+		next.Get("/increment?key=k").WantBody(`{"key":"k","count":1}`)
+		next.Stop()
+		if !s.Running() {
+			t.Fatalf("%s: the first server did not wait; its log:\n%s", accept, s.Log())
+		}
+		_ = conn.SetDeadline(time.Now().Add(requestsLimit))
+		fmt.Fprint(conn, "ngth: 0\r\n\r\n")
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || response.StatusCode != http.StatusOK || !response.Close {
+			t.Fatalf("%s: the request that was awaited: %v, %v", accept, response, err)
+		}
+		response.Body.Close()
+		s.WantExit(0)
 	}
 }

@@ -57,8 +57,12 @@ type crew struct {
 
 	// outfit is what a worker of the seat is handed, and the descriptors of it
 	// in the order of their numbers.
-	outfit     func(s *seat) (handoff.Worker, []int)
+	outfit func(s *seat) (handoff.Worker, []int)
+	// fill is called once, when nothing but the workers can fail any more.
+	fill       func() error
 	closeDoors func() error
+	// closeListeners gives up the master's own hold on the sockets.
+	closeListeners func() error
 	// steer keeps new connections away from the seats that are false.
 	steer func(live []bool) error
 	ready func() // called once, when every seat serves for the first time
@@ -77,19 +81,21 @@ type crew struct {
 }
 
 // run starts a worker in each seat and returns when all are gone: nil if
-// somebody asked for it, or why the start failed. Slots are claimed before the
-// first process starts.
+// somebody asked for it, or why the start failed. Before the first process
+// starts every slot is claimed, and after that the region is filled.
 func (c *crew) run() error {
 	c.news = make(chan news)
 	c.done = make(chan struct{})
 	defer close(c.done)
 	for i, s := range c.seats {
 		if err := c.claim(s); err != nil {
-			for _, claimed := range c.seats[:i] {
-				c.recover(claimed.id)
-			}
+			c.unclaim(c.seats[:i])
 			return fmt.Errorf("worker %d of %d: %w; start fewer with --workers", i+1, len(c.seats), err)
 		}
+	}
+	if err := c.fill(); err != nil {
+		c.unclaim(c.seats)
+		return err
 	}
 	for _, s := range c.seats {
 		c.launch(s)
@@ -118,6 +124,13 @@ func (c *crew) run() error {
 		}
 	}
 	return c.failure
+}
+
+// unclaim gives back slots that no process was started for.
+func (c *crew) unclaim(claimed []*seat) {
+	for _, s := range claimed {
+		c.recover(s.id)
+	}
 }
 
 // gone reports that the crew was told to leave and has left.

@@ -15,7 +15,7 @@ import (
 func TestStart(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
 		f.start()
-		f.expect("claim 0", "claim 1", "spawn 0.0", "spawn 1.0")
+		f.expect("claim 0", "claim 1", "fill", "spawn 0.0", "spawn 1.0")
 		f.says(101, handoff.ReadyMessage{Ready: true})
 		f.expectNothing()
 		f.says(102, handoff.ReadyMessage{Ready: true})
@@ -36,6 +36,18 @@ func TestNoSlot(t *testing.T) {
 			t.Errorf("error: %v", err)
 		}
 		f.expect("claim 0", "claim 1", "recover 0.0", "recover 1.0")
+	})
+}
+
+// What cannot be filled is refused before the first worker starts.
+func TestFillFails(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.fillFails = shm.ErrFull
+		f.start()
+		if err := f.over(); !errors.Is(err, shm.ErrFull) {
+			t.Errorf("error: %v", err)
+		}
+		f.expect("claim 0", "claim 1", "fill", "recover 0.0", "recover 1.0")
 	})
 }
 
@@ -115,7 +127,7 @@ func TestCannotBoot(t *testing.T) {
 		f.mu.Unlock()
 		f.children <- unix.SIGCHLD
 		synctest.Wait()
-		f.expect("recover 0.0", "doors", "SIGTERM 102")
+		f.expect("recover 0.0", "doors", "SIGTERM 102", "close")
 		f.ends(exited(handoff.ExitOK), 102)
 		if err := f.over(); err == nil || !strings.Contains(err.Error(), "region is damaged") {
 			t.Errorf("error: %v", err)
@@ -130,7 +142,7 @@ func TestDamagedRegion(t *testing.T) {
 		f.startServing()
 		f.damaged = shm.ErrCorrupt
 		f.ends(killed, 101)
-		f.expect("recover 0.0", "doors", "SIGTERM 102")
+		f.expect("recover 0.0", "doors", "SIGTERM 102", "close")
 		f.pass(giveUpLimit + stopGrace)
 		f.expect("SIGKILL 102")
 		f.ends(killed, 102)
@@ -201,7 +213,7 @@ func TestGracefulStop(t *testing.T) {
 		perform(t, 2, func(f *theatre) {
 			f.startServing()
 			f.signal(sig)
-			f.expect("doors", "SIGTERM 101", "SIGTERM 102")
+			f.expect("doors", "SIGTERM 101", "SIGTERM 102", "close")
 			f.signal(unix.SIGTERM) // once more changes nothing
 			f.ends(exited(handoff.ExitOK), 102)
 			f.ends(exited(handoff.ExitOK), 101)
@@ -220,7 +232,7 @@ func TestStopDuringBoot(t *testing.T) {
 		f.startServing()
 		f.ends(killed, 101)
 		f.signal(unix.SIGTERM)
-		f.expect("doors", "SIGTERM 102")
+		f.expect("doors", "SIGTERM 102", "close")
 		f.says(103, handoff.ReadyMessage{Ready: true})
 		f.expect("SIGTERM 103")
 		f.ends(exited(handoff.ExitOK), 102, 103)
@@ -238,7 +250,7 @@ func TestStopDuringBackOff(t *testing.T) {
 			f.ends(crashed, f.last())
 		}
 		f.signal(unix.SIGTERM)
-		f.expect("doors", "claim 0", "spawn 0.4")
+		f.expect("doors", "claim 0", "spawn 0.4", "close")
 		f.says(f.last(), handoff.ReadyMessage{Ready: true})
 		f.expect("SIGTERM 105")
 		f.ends(exited(handoff.ExitOK), f.last())

@@ -21,6 +21,7 @@ type Master struct {
 	signals  chan os.Signal
 	children chan os.Signal
 
+	pidFile   pidFile
 	accessLog int // descriptor, or handoff.None; open until the process ends
 	lifeline  [2]int
 	listeners []*listen.Listener
@@ -35,7 +36,10 @@ func New(cfg Config) (*Master, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Master{cfg: cfg, signals: make(chan os.Signal, 16), children: make(chan os.Signal, 1)}, nil
+	return &Master{
+		cfg: cfg, pidFile: pidFile{path: cfg.PIDFile},
+		signals: make(chan os.Signal, 16), children: make(chan os.Signal, 1),
+	}, nil
 }
 
 // Run starts the server and returns when it has stopped: nil after a graceful
@@ -63,18 +67,15 @@ func (m *Master) Run() error {
 }
 
 // serve is the life of the server. Whatever can be refused is refused before
-// the region is touched, and all of it before the first worker starts.
+// anything that others see is changed: the crew calls fill once every slot is
+// claimed, before the first worker starts.
 func (m *Master) serve() error {
-	pid := pidFile(m.cfg.PIDFile)
-	for _, step := range []func() error{pid.check, m.openAccessLog, m.openListeners, m.settle, m.fill, m.openLifeline} {
+	m.undo = append(m.undo, m.pidFile.remove)
+	for _, step := range []func() error{m.cfg.checkFiles, m.pidFile.prepare, m.openAccessLog, m.openListeners, m.settle, m.openLifeline} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	if err := pid.write(); err != nil {
-		return err
-	}
-	m.undo = append(m.undo, pid.remove)
 	procs, err := newHostProcesses(m.cfg.Environ)
 	if err != nil {
 		return err
@@ -84,12 +85,12 @@ func (m *Master) serve() error {
 		return err
 	}
 	m.cfg.Log.Info("stopped")
-	return m.leave(pid)
+	return m.leave()
 }
 
 // leave is the end of a server that had started.
-func (m *Master) leave(pid pidFile) error {
-	err := errors.Join(m.closeListeners(), m.tenancy.leave(), pid.remove(), m.closeLifeline())
+func (m *Master) leave() error {
+	err := errors.Join(m.closeListeners(), m.tenancy.leave(), m.pidFile.remove(), m.closeLifeline())
 	m.undo = nil
 	return err
 }

@@ -19,14 +19,30 @@ func (m *Master) openAccessLog() error {
 	case "-":
 		m.accessLog = unix.Stdout
 	default:
-		// Appended to: several workers write whole lines into one file.
-		fd, err := unix.Open(m.cfg.AccessLog, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_CLOEXEC, 0o640)
+		fd, err := openToAppend(m.cfg.AccessLog)
 		if err != nil {
-			return fmt.Errorf("access log %s: %w", m.cfg.AccessLog, err)
+			return fmt.Errorf("--access-log %s: %w", m.cfg.AccessLog, err)
 		}
 		m.accessLog = fd
 	}
 	return nil
+}
+
+// openToAppend opens a file that several workers write whole lines into. A
+// named pipe that nobody reads is refused: opening it would wait for a reader.
+func openToAppend(path string) (fd int, err error) {
+	fd, err = unix.Open(path, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NONBLOCK, 0o640)
+	switch {
+	case errors.Is(err, unix.ENXIO):
+		return 0, errors.New("nobody reads this pipe; start its reader first, or name a file")
+	case errors.Is(err, unix.EISDIR):
+		return 0, valueErrorf("it is a directory; name a file in it")
+	case errors.Is(err, unix.ENOENT):
+		return 0, fmt.Errorf("%w; make its directory or name another file", err)
+	case err != nil:
+		return 0, fmt.Errorf("%w; name a file that this user may write", err)
+	}
+	return fd, unix.SetNonblock(fd, false)
 }
 
 func (m *Master) openListeners() error {
@@ -104,32 +120,42 @@ func (m *Master) settle() (err error) {
 	return err
 }
 
-// fill puts in place what the workers are to find. What it added to a region
-// that was there before is taken out again if not all of it fits.
+// fill puts in place what the workers, and others, are to find. What it added
+// to a region that was there before is taken out again if not all of it can be
+// done; the arguments cannot fail, and come last.
 func (m *Master) fill() error {
-	store := m.tenancy.store
-	var added [][]byte
+	added, err := m.preload()
+	if err == nil {
+		err = m.pidFile.place()
+	}
+	if err != nil {
+		for _, key := range added {
+			if _, failed := m.tenancy.store.Delete(key); failed != nil {
+				err = errors.Join(err, failed)
+			}
+		}
+		return err
+	}
+	if m.cfg.Args == nil {
+		return nil
+	}
+	return m.tenancy.store.SetArgs(m.cfg.Args)
+}
+
+// preload returns the keys that it added, as far as they can be taken out again.
+func (m *Master) preload() (added [][]byte, err error) {
 	for _, p := range m.cfg.Preload {
 		key := []byte(p.Key)
-		created, err := store.SetIfAbsent(key, p.Value)
+		created, err := m.tenancy.store.SetIfAbsent(key, p.Value)
 		if err != nil {
-			err = fmt.Errorf("preload key %.40q: %w", p.Key, err)
-			for _, key := range added {
-				if _, failed := store.Delete(key); failed != nil {
-					err = errors.Join(err, failed)
-				}
-			}
-			return err
+			return added, fmt.Errorf("--preload: key %.40q: %w", p.Key, err)
 		}
 		// Another server may have counted on from a key that it saw.
 		if created && !m.cfg.Join {
 			added = append(added, key)
 		}
 	}
-	if m.cfg.Args == nil {
-		return nil
-	}
-	return store.SetArgs(m.cfg.Args)
+	return added, nil
 }
 
 // openLifeline makes the pipe whose only write end is this process's: the

@@ -9,16 +9,18 @@ import (
 
 func (m *Master) newCrew(procs processes) *crew {
 	c := &crew{
-		log:        m.cfg.Log,
-		procs:      procs,
-		board:      m.tenancy.store,
-		outfit:     m.outfit,
-		closeDoors: m.closeDoors,
-		steer:      m.steer,
-		ready:      m.announce,
-		limit:      m.cfg.ShutdownTimeout,
-		signals:    m.signals,
-		children:   m.children,
+		log:            m.cfg.Log,
+		procs:          procs,
+		board:          m.tenancy.store,
+		outfit:         m.outfit,
+		closeDoors:     m.closeDoors,
+		closeListeners: m.closeListeners,
+		fill:           m.fill,
+		steer:          m.steer,
+		ready:          m.announce,
+		limit:          m.cfg.ShutdownTimeout,
+		signals:        m.signals,
+		children:       m.children,
 	}
 	for i := range m.cfg.Workers {
 		c.seats = append(c.seats, &seat{number: i, slot: -1})
@@ -66,8 +68,10 @@ func memoryShare(limit, region int64, workers int) int64 {
 	return share
 }
 
-// announce says that every worker serves.
+// announce says that every worker serves. From here on there are counts that
+// somebody relies on: no failure takes the region back.
 func (m *Master) announce() {
+	m.tenancy.restore = nil
 	var addresses []string
 	for _, l := range m.listeners {
 		addresses = append(addresses, l.String())

@@ -182,48 +182,6 @@ func TestReapAnyAsPid1(t *testing.T) {
 	t.Error("the stranger is a zombie still")
 }
 
-func TestPIDFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pid")
-	p := pidFile(path)
-	for name, text := range map[string]string{
-		"stale": "2147483000\n", "garbage": "x", "empty": "", "ours": strconv.Itoa(os.Getpid()), "another program": "1\n",
-	} {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if err := p.check(); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if err := p.write(); err != nil {
-		t.Fatal(err)
-	}
-	if b, err := os.ReadFile(path); err != nil || string(b) != strconv.Itoa(os.Getpid())+"\n" {
-		t.Errorf("content %q, %v", b, err)
-	}
-	if err := os.WriteFile(path, []byte("2147483000\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.remove(); err != nil {
-		t.Error(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Errorf("the file of another server: %v", err)
-	}
-	if err := errors.Join(p.write(), p.remove(), p.remove()); err != nil {
-		t.Error(err)
-	}
-	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 0 {
-		t.Errorf("left behind: %v, %v", entries, err)
-	}
-	if err := pidFile(filepath.Join(path, "none", "pid")).write(); err == nil {
-		t.Error("written into a directory that is not there")
-	}
-	if err := errors.Join(pidFile("").check(), pidFile("").write(), pidFile("").remove()); err != nil {
-		t.Errorf("no pid file: %v", err)
-	}
-}
-
 func TestConfigRefused(t *testing.T) {
 	good := testConfig(t)
 	if _, err := New(good); err != nil {

@@ -40,6 +40,7 @@ type theatre struct {
 	slots       int
 	spawnFails  error
 	damaged     error // what Recover answers
+	fillFails   error
 	sweeps      int
 }
 
@@ -57,12 +58,14 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 			outfit: func(s *seat) (handoff.Worker, []int) {
 				return handoff.Worker{Slot: s.id.Slot, Generation: s.id.Generation}, nil
 			},
-			closeDoors: func() error { f.noted("doors"); return nil },
-			steer:      func(live []bool) error { f.noted(fmt.Sprint("steer ", live)); return nil },
-			ready:      func() { f.noted("ready") },
-			limit:      30 * 1e9,
-			signals:    f.signals,
-			children:   f.children,
+			fill:           func() error { f.noted("fill"); return f.fillFails },
+			closeDoors:     func() error { f.noted("doors"); return nil },
+			closeListeners: func() error { f.noted("close"); return nil },
+			steer:          func(live []bool) error { f.noted(fmt.Sprint("steer ", live)); return nil },
+			ready:          func() { f.noted("ready") },
+			limit:          30 * 1e9,
+			signals:        f.signals,
+			children:       f.children,
 		}
 		for i := range seats {
 			f.crew.seats = append(f.crew.seats, &seat{number: i, slot: -1})

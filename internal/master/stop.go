@@ -49,13 +49,16 @@ func (c *crew) quit(signal string) {
 	c.log.Info("stopping at once", "signal", signal)
 	if c.stage == running {
 		c.shut()
+		c.letGo()
 	}
 	c.killAll()
 }
 
 // drain is the graceful stop. The doors are closed before the first worker is
 // told to leave: from then on no connection can enter a queue that nobody
-// serves any more.
+// serves any more. With the last worker started the master closes its own
+// sockets, so that an address is free as soon as its workers have emptied its
+// queues, however long their requests take.
 func (c *crew) drain(limit time.Duration) {
 	c.stage = draining
 	c.killAt = time.Now().Add(limit + stopGrace)
@@ -73,6 +76,14 @@ func (c *crew) drain(limit time.Duration) {
 			// It is told when it is ready: before, SIGTERM would end it without
 			// a look at its queue.
 		}
+	}
+	c.letGo()
+}
+
+// letGo closes the sockets for the master. Nobody is started after this.
+func (c *crew) letGo() {
+	if err := c.closeListeners(); err != nil {
+		c.log.Error("a listener could not be closed", "reason", err)
 	}
 }
 

@@ -76,8 +76,8 @@ func TestRefusedStartTouchesNothing(t *testing.T) {
 	}{
 		"port in use":               {spoil: func(c *Config) { c.Listen = append(c.Listen, inUse) }, want: listen.ErrInUse, says: inUse.Addr},
 		"port in use, fresh":        {spoil: func(c *Config) { c.Listen, c.Fresh = []listen.Spec{inUse}, true }, want: listen.ErrInUse},
-		"access log in no place":    {spoil: func(c *Config) { c.AccessLog = c.Region + "/log" }, says: "access log"},
-		"pid file in no place":      {spoil: func(c *Config) { c.PIDFile = "/proc/none/pid" }, says: "pid file"},
+		"access log in no place":    {spoil: func(c *Config) { c.AccessLog = c.Region + "/log" }, says: "--access-log"},
+		"pid file in no place":      {spoil: func(c *Config) { c.PIDFile = "/proc/none/pid" }, says: "--pid-file"},
 		"more workers than slots":   {spoil: func(c *Config) { c.Workers, c.MaxWorkers = 9, 9 }, says: "8 worker slots"},
 		"foreign file":              {file: func([]byte) []byte { return []byte("#!/bin/sh\necho precious\n") }, want: shm.ErrNotRegion, says: "--region"},
 		"foreign file, fresh":       {file: func([]byte) []byte { return bytes.Repeat([]byte("x"), 1<<20) }, spoil: func(c *Config) { c.Fresh = true }, want: shm.ErrNotRegion},
