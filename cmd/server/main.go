@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 )
 
 // Exit codes of the commands that a user types. Those of a worker process are
@@ -62,9 +63,26 @@ func (p process) run(args []string) int {
 	}
 	failed := asFailure(err)
 	if failed.message != "" {
-		fmt.Fprintf(p.stderr, "fondue: %s\n", oneLine(failed.message))
+		p.say(fmt.Sprintf("fondue: %s\n", oneLine(failed.message)))
 	}
 	return failed.code
+}
+
+// lastWords bounds the wait for a reader of standard error, which may be a
+// full pipe.
+const lastWords = 500 * time.Millisecond
+
+// say writes to standard error, unless nobody reads it.
+func (p process) say(line string) {
+	said := make(chan struct{})
+	go func() { // until it is written, or the process ends
+		defer close(said)
+		fmt.Fprint(p.stderr, line)
+	}()
+	select {
+	case <-said:
+	case <-time.After(lastWords):
+	}
 }
 
 func (p process) dispatch(args []string) error {

@@ -24,9 +24,11 @@ func serve(p process, args []string) error {
 		return err
 	}
 	config.Environ = p.environ()
-	if config.Log, err = logging.New(p.stderr, config.LogFormat, config.LogLevel); err != nil {
+	var queue *logging.Queue
+	if config.Log, queue, err = logging.NewQueued(p.stderr, config.LogFormat, config.LogLevel); err != nil {
 		return usagef("%v", err)
 	}
+	defer queue.Close(lastWords)
 	for _, warning := range flags.unknownVariables(config.Environ) {
 		config.Log.Warn(warning)
 	}
