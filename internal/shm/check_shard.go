@@ -81,10 +81,13 @@ func (c *shardCheck) list(head, class uint64, doubly bool) {
 			c.violate(c.shard.useOff(n), "slab %d of class %d is in the list of class %d", n, use.class, class)
 		}
 		next, back := unpackLinks(c.at(c.shard.linksOff(n)))
-		if doubly && back != prev {
+		if back != prev {
 			c.violate(c.shard.linksOff(n), "slab %d says %d is before it in its list, it is %d", n, back, prev)
 		}
-		prev, link = link, next
+		if doubly {
+			prev = link
+		}
+		link = next
 	}
 }
 
@@ -109,7 +112,7 @@ func (c *shardCheck) slab(n uint64) {
 		c.violate(off, "slab %d has class %d, which there is not", n, use.class)
 		return
 	}
-	if use.bump > use.capacity() || use.used > use.bump {
+	if use.pack() != c.at(off) || use.bump > use.capacity() || use.used > use.bump {
 		c.violate(off, "slab %d uses %d of %d items, %d handed out", n, use.used, use.capacity(), use.bump)
 		return
 	}
@@ -202,12 +205,12 @@ func (c *shardCheck) entry(off, size uint64) (key []byte, ok bool) {
 		c.violate(off+32, "reserved words are not zero")
 	}
 	n := c.at(off+metaAt) & 0xffffffff
-	if n < 1 || n > MaxKey || entryHead+n > size {
+	if n < 1 || n > MaxKey || classSize(classFor(int(n))) != size {
 		c.violate(off+metaAt, "a key of %d bytes in an item of %d", n, size)
 		return nil, false
 	}
-	for at := uint64(0); at < n; at += 8 {
-		key = binary.LittleEndian.AppendUint64(key, c.at(off+entryHead+at))
+	for i := range int(n+7) / 8 {
+		key = binary.LittleEndian.AppendUint64(key, c.at(off+uint64(keyWordAt(i))))
 	}
 	for _, b := range key[n:] {
 		if b != 0 {

@@ -86,7 +86,7 @@ func TestCheckFindsEachViolation(t *testing.T) {
 		}},
 		{"fresh beyond", "slabs taken of", func(w wounds) { w.sh.header.fresh.Store(uint64(len(w.sh.slabs)) + 1) }},
 		{"fresh too high", "is lost", func(w wounds) { w.sh.header.fresh.Add(1) }},
-		{"fresh too low", "were taken", func(w wounds) { w.sh.header.fresh.Add(^uint64(0)) }},
+		{"fresh too low", "taken", func(w wounds) { w.sh.header.fresh.Add(^uint64(0)) }},
 		{"entries", "counts", func(w wounds) { w.sh.header.entries.Add(1) }},
 		{"list of no class", "a list for class 9", func(w wounds) { w.sh.header.partial[9].Store(1) }},
 		{"list of class 0", "a list for class 0", func(w wounds) { w.sh.header.partial[0].Store(1) }},
@@ -207,7 +207,8 @@ func TestCheckFindsEachViolation(t *testing.T) {
 		{"key padding", "not padded", func(w wounds) {
 			_, off := w.padded()
 			n := w.word(off+metaAt).Load() & 0xffffffff
-			w.word(off + entryHead + n/8*8).Store(w.word(off+entryHead+n/8*8).Load() | 1<<63)
+			last := w.word(off + uint64(keyWordAt(int(n/8))))
+			last.Store(last.Load() | 1<<63)
 		}},
 		{"key twice", "is there twice", func(w wounds) { w.twin() }},
 	} {

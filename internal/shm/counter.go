@@ -215,5 +215,5 @@ func (s *Store) Delete(key []byte) (previous int64, err error) {
 	if p.entry == 0 {
 		return 0, ErrNotFound
 	}
-	return sh.deleteLocked(p), nil
+	return sh.deleteLocked(p)
 }

@@ -3,6 +3,7 @@ package shm
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -121,4 +122,38 @@ func TestFull(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Room that keys of one length gave back serves keys of any other: each length
+// fills the region as far as it did when the region was new, and as far again.
+func TestRoomMovesBetweenKeyLengths(t *testing.T) {
+	_, s := attached(t, heapRegion(t, Geometry{Size: MinSize, Slots: 1}))
+	firstFill := map[int]int{}
+	for round := range 3 {
+		for _, length := range []int{8, 100, MaxKey, 20, 200, 8} {
+			n := 0
+			for ; ; n++ {
+				if _, err := s.Set(fmt.Appendf(nil, "%0*d", length, n), 1); err != nil {
+					if !errors.Is(err, ErrFull) {
+						t.Fatal(err)
+					}
+					break
+				}
+			}
+			// Each class keeps one slab, so that a single key that comes and
+			// goes does not move a slab each time.
+			kept := int(slabSize / classSize(classFor(length)) * uint64(len(entryClasses)))
+			if first, ok := firstFill[length]; !ok {
+				firstFill[length] = n
+			} else if n < first-kept {
+				t.Errorf("round %d: %d keys of %d bytes fit, %d did at first", round, n, length, first)
+			}
+			for i := range n {
+				if _, err := s.Delete(fmt.Appendf(nil, "%0*d", length, i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	t.Logf("keys that fit, by length: %v", firstFill)
 }

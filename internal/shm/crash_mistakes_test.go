@@ -106,7 +106,9 @@ func (m mistake) structural(s *Store, key string, v int64, insert bool) error {
 			return err
 		}
 	} else {
-		sh.planDeleteLocked(&t, p)
+		if err := sh.planDeleteLocked(&t, p); err != nil {
+			return err
+		}
 	}
 	m.commit(sh, &t)
 	return nil

@@ -109,10 +109,22 @@ func filling(length, left int) []step {
 	return out
 }
 
+// emptySlab deletes the last keys of filling until their slab is given back,
+// after it has given the slab before it room.
+func emptySlab(length, left int) []step {
+	perSlab := int(slabSize / entryClasses[classFor(length)])
+	steps := []step{del(fmt.Sprintf("f%0*d", length-1, 0))}
+	for i := perSlab; i < 2*perSlab-left+1; i++ {
+		steps = append(steps, del(fmt.Sprintf("f%0*d", length-1, i)))
+	}
+	return steps
+}
+
 func crashScenarios() []scenario {
 	c := colliding(3, 12)
 	long := string(bytes.Repeat([]byte("k"), MaxKey))
 	const wide = math.MaxInt64 - 10
+	emptied := emptySlab(4, 32)
 	return []scenario{
 		{"first key", nil, []step{set("a", 1)}},
 		{"add creates", nil, []step{addTo("a", 7)}},
@@ -134,6 +146,8 @@ func crashScenarios() []scenario {
 		{"next slab", filling(4, 0), []step{set("next", 1), set("more", 2)}},
 		{"full slab has room", filling(4, 0), []step{del("f000"), set("back", 1)}},
 		{"two slabs have room", filling(4, 0), []step{del("f000"), del("f100"), del("f001"), set("b", 1), set("c", 2), set("d", 3)}},
+		{"slab given back", append(filling(4, 31), emptied[:len(emptied)-1]...), append(emptied[len(emptied)-1:], set("x", 1))},
+		{"slab of another class", append(filling(4, 31), emptied...), []step{set(long, 1), set(long[:100], 2), set("x", 3)}},
 		{"slabs of long keys", filling(500, 1), []step{set(long, 1), set(long[:500], 2), del("f" + fmt.Sprintf("%0499d", 0))}},
 		{"first arguments", nil, []step{setArgs(`{"a":1}`)}},
 		{"arguments again", []step{setArgs(`{"a":1}`), setArgs(`{"b":"two"}`)}, []step{setArgs(`{"c":[3,3,3,3]}`), setArgs(`{}`)}},

@@ -45,9 +45,11 @@
 //	...        16 x n      slabs     lock holder       redo record; see slab
 //	4096 | ..  4096 x n    items     see entry
 //
-// One entry, an item of a slab of an entry class. Entries are type-stable:
-// their memory never becomes anything else, so a word of an entry stays a
-// word of an entry whatever a slow reader believes.
+// One entry, an item of a slab of an entry class: one line of 64 bytes, or
+// several. Entries are type-stable: the first word of every line is a counter's
+// word or a dead one, whatever class the slab has and had, so a word stays a
+// word whatever a slow reader believes. Those of the second line and on are
+// never touched; the key goes around them.
 //
 //	offset  size  field   writer             order
 //	0       8     word    anybody            kind<<62 | generation<<44 | 44-bit value: compare-and-swap
@@ -56,7 +58,9 @@
 //	24      8     meta    lock holder        before the entry is linked: hash<<32 | key length
 //	32      8     expiry  lock holder        reserved for time to live: ms since boot, 0 never
 //	40      8     body    lock holder        reserved for byte values: offset of the first block
-//	48      1-512 key     lock holder        before the entry is linked; zero padded to 8
+//	48      16    key     lock holder        before the entry is linked; zero padded to 8
+//	64      8     -       nobody             another line's word, dead
+//	72      56    key     lock holder        the next bytes of the key; and so on by lines
 //
 // # One operation
 //

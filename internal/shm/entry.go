@@ -37,7 +37,18 @@ func (k *target) tag() uint64 { return k.hash >> 32 & 0xffff }
 func (k *target) bucket(n int) uint64 { return (k.hash & 0xffffffff) * uint64(n) >> 32 }
 
 // size is the bytes that an entry with this key reaches over.
-func (k *target) size() uint64 { return entryHead + roundUp(uint64(len(k.key)), 8) }
+func (k *target) size() uint64 { return uint64(keyWordAt((len(k.key)-1)/8)) + 8 }
+
+// keyWordAt is the offset of word i of the key in its entry: two words in the
+// first line, seven in each that follows.
+func keyWordAt(i int) int {
+	const inHead = (lineSize - entryHead) / 8
+	if i < inHead {
+		return entryHead + i*8
+	}
+	i -= inHead
+	return lineSize + i/7*lineSize + 8 + i%7*8
+}
 
 // holds compares the whole key. The entry may be changing below: the caller
 // checks seq before believing the answer.
@@ -132,7 +143,7 @@ func (sh *shard) findLocked(k *target) (place, error) {
 	return place{}, fmt.Errorf("%w: shard %d, a chain of entries is broken at %d", ErrCorrupt, sh.index, at)
 }
 
-// insertLocked adds an entry for a key that is absent. Errors: ErrFull.
+// insertLocked adds an entry for a key that is absent. Errors: ErrFull, ErrCorrupt.
 func (sh *shard) insertLocked(k *target, v int64) error {
 	var t redo
 	if err := sh.planInsertLocked(&t, k, v); err != nil {
@@ -146,6 +157,9 @@ func (sh *shard) insertLocked(k *target, v int64) error {
 // until the redo record is committed, so it may be filled, but for its link.
 func (sh *shard) planInsertLocked(t *redo, k *target, v int64) error {
 	off, ok := sh.takeLocked(t, classFor(len(k.key)))
+	if t.bad {
+		return sh.contradiction()
+	}
 	if !ok {
 		return ErrFull
 	}
@@ -177,19 +191,29 @@ func (sh *shard) planInsertLocked(t *redo, k *target, v int64) error {
 
 // deleteLocked removes an entry and returns the last value it had. Adds that
 // come before the kill are in that value; later ones find the key absent.
-func (sh *shard) deleteLocked(p place) int64 {
+func (sh *shard) deleteLocked(p place) (int64, error) {
 	var t redo
-	sh.planDeleteLocked(&t, p)
-	if last := sh.commitLocked(&t); kindOf(last) == kindNarrow {
-		return valueOf(last)
+	if err := sh.planDeleteLocked(&t, p); err != nil {
+		return 0, err
 	}
-	return int64(sh.mem.entry(p.entry).wide.Load())
+	if last := sh.commitLocked(&t); kindOf(last) == kindNarrow {
+		return valueOf(last), nil
+	}
+	return int64(sh.mem.entry(p.entry).wide.Load()), nil
 }
 
-func (sh *shard) planDeleteLocked(t *redo, p place) {
+func (sh *shard) contradiction() error {
+	return fmt.Errorf("%w: shard %d, its slabs and lists do not agree", ErrCorrupt, sh.index)
+}
+
+func (sh *shard) planDeleteLocked(t *redo, p place) error {
 	e := sh.mem.entry(p.entry)
 	t.kill(p.entry, e.word.Load())
 	t.set(p.link, e.link.Load())
 	sh.giveLocked(t, p.entry)
 	t.set(sh.offsetOf(entriesAt), sh.header.entries.Load()-1)
+	if t.bad {
+		return sh.contradiction()
+	}
+	return nil
 }

@@ -86,3 +86,50 @@ func TestBrokenChainIsNoAbsence(t *testing.T) {
 		t.Errorf("Get over a broken chain: %v", err)
 	}
 }
+
+// Whatever class a slab has had, the first word of each of its lines is a
+// counter's word or a dead one, so that an add that comes late changes nothing:
+// no key's bytes and no link is ever there.
+func TestLinesKeepTheirWords(t *testing.T) {
+	for class := uint64(1); class < uint64(len(entryClasses)); class++ {
+		if size := classSize(class); size%lineSize != 0 || slabSize/size < 2 {
+			t.Errorf("class %d of %d bytes is not made of lines, or has a slab to itself", class, size)
+		}
+		room := int(keyRoom(class))
+		if end := keyWordAt((room-1)/8) + 8; end != int(classSize(class)) {
+			t.Errorf("class %d: the key ends at %d of %d", class, end, classSize(class))
+		}
+		seen := map[int]bool{}
+		for i := range room / 8 {
+			at := keyWordAt(i)
+			if at%lineSize == 0 || seen[at] || at < entryHead {
+				t.Errorf("class %d: word %d of the key is at %d", class, i, at)
+			}
+			seen[at] = true
+		}
+	}
+
+	r := heapRegion(t, Geometry{Size: MinSize, Slots: 1})
+	_, s := attached(t, r)
+	generations := map[uint64]uint64{}
+	sh := &r.shards[0]
+	for _, length := range []int{8, MaxKey, 8, 100, 8} {
+		for i := range 500 {
+			if _, err := s.Set(fmt.Appendf(nil, "%0*d", length, i), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 500 {
+			if _, err := s.Delete(fmt.Appendf(nil, "%0*d", length, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for off := sh.items; off < sh.items+sh.header.fresh.Load()*slabSize; off += lineSize {
+			w := r.mem.word(off).Load()
+			if kindOf(w) != kindDead || genOf(w) < generations[off] {
+				t.Fatalf("after keys of %d bytes: the line at %d begins with %#x, its generation was %d", length, off, w, generations[off])
+			}
+			generations[off] = genOf(w)
+		}
+	}
+}

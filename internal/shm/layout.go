@@ -10,7 +10,7 @@ const (
 	LayoutVersion = 1
 	// layoutFingerprint is a hash of every overlay's field offsets; the layout
 	// test prints it when they change, and LayoutVersion must change with it.
-	layoutFingerprint = 0x90641802dd6f7d57
+	layoutFingerprint = 0xd4d4341c111871ed
 
 	cacheLine = 64
 	pageSize  = 4096
@@ -147,9 +147,20 @@ const (
 	headerSize = 1024
 )
 
-// entryClasses are the item sizes for entries in bytes, by class 1 and up. A
-// key of up to size - entryHead bytes fits.
-var entryClasses = [...]uint64{0, 64, 96, 160, 288, 576}
+// An entry is made of lines of lineSize bytes, each of which begins with a
+// counter's word: the first line's is the entry's, the others' are dead and
+// never touched, their generations with them. So a slab may change its class
+// when it is empty, and a word stays a word for whoever comes late.
+const lineSize = 64
+
+// entryClasses are the item sizes for entries in bytes, by class 1 and up.
+var entryClasses = [...]uint64{0, 64, 128, 192, 320, 640}
+
+// keyRoom is how many bytes of key an entry of the class holds: what its lines
+// have beside their words and the rest of the head.
+func keyRoom(class uint64) uint64 {
+	return entryClasses[class]/lineSize*(lineSize-8) - (entryHead - 8)
+}
 
 // classSize is the item size of a class, 0 for a class that does not exist.
 func classSize(class uint64) uint64 {
@@ -162,7 +173,7 @@ func classSize(class uint64) uint64 {
 // classFor is the smallest entry class that holds a key of n bytes, n <= MaxKey.
 func classFor(n int) uint64 {
 	class := uint64(1)
-	for entryClasses[class]-entryHead < uint64(n) {
+	for keyRoom(class) < uint64(n) {
 		class++
 	}
 	return class

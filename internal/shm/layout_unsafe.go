@@ -62,7 +62,7 @@ func (h *shardHeader) pairBytes(n int) []byte {
 
 // keyWord is word i of an entry's key.
 func keyWord(e *entry, i int) *atomic.Uint64 {
-	return (*atomic.Uint64)(unsafe.Add(unsafe.Pointer(e), entryHead+i*8))
+	return (*atomic.Uint64)(unsafe.Add(unsafe.Pointer(e), keyWordAt(i)))
 }
 
 // page is the superblock's page as bytes.

@@ -14,6 +14,7 @@ const killFlag = 1
 type redo struct {
 	n     int
 	pairs [maxPairs]struct{ offset, value uint64 }
+	bad   bool // the shard contradicts itself: the change must not be committed
 }
 
 // set adds a pair, or replaces the one for the same offset.
@@ -31,14 +32,19 @@ func (t *redo) set(off, v uint64) {
 // kill marks the counter at off dead, if it still has this word's generation.
 func (t *redo) kill(off, word uint64) { t.set(off|killFlag, genOf(word)) }
 
-// get reads a word as it will be after the change.
-func (t *redo) get(m memory, off uint64) uint64 {
+// get reads a word as it will be after the change. What leads outside the shard
+// makes the change bad.
+func (t *redo) get(sh *shard, off uint64) uint64 {
+	if off-sh.start >= sh.size {
+		t.bad = true
+		return 0
+	}
 	for i := range t.n {
 		if t.pairs[i].offset == off {
 			return t.pairs[i].value
 		}
 	}
-	return m.word(off).Load()
+	return sh.mem.word(off).Load()
 }
 
 // commitLocked makes a change that survives the death of its maker: steps 2 to
