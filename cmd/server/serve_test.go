@@ -156,8 +156,12 @@ func TestServeRefuses(t *testing.T) {
 		{"nobody to join", []string{"--region", fresh("b"), "--listen", "127.0.0.1:0", "--join"}, []string{"--join"}},
 		{"foreign file", []string{"--region", foreign, "--listen", "127.0.0.1:0"}, []string{foreign, "not a fondue region"}},
 		{"foreign file, fresh", []string{"--region", foreign, "--listen", "127.0.0.1:0", "--fresh"}, []string{foreign, "not a fondue region"}},
-		{"larger than the file system", []string{"--region", fresh("c"), "--listen", "127.0.0.1:0", "--region-size", "64TiB"}, []string{"--region-size"}},
+		{"larger than the file system", []string{"--region", fresh("c"), "--listen", "127.0.0.1:0", "--region-size", "16TiB"}, []string{"--region-size"}},
 		{"no directory", []string{"--region", fresh("d/e"), "--listen", "127.0.0.1:0"}, []string{"d/e", "no such"}},
+		{"directory of the pid file", []string{"--region", fresh("g"), "--listen", "127.0.0.1:0", "--pid-file", fresh("h/pid")}, []string{"--pid-file " + fresh("h/pid"), "no such"}},
+		{"directory of the access log", []string{"--region", fresh("g"), "--listen", "127.0.0.1:0", "--access-log", fresh("h/log")}, []string{"--access-log " + fresh("h/log"), "no such"}},
+		{"directory of the socket", []string{"--region", fresh("g"), "--listen", "unix:" + fresh("h/s")}, []string{"--listen unix:" + fresh("h/s"), "no such"}},
+		{"host without address", []string{"--region", fresh("g"), "--listen", "no.such.host.invalid:80"}, []string{"--listen no.such.host.invalid:80", "no address"}},
 		{"foreign address", []string{"--region", fresh("f"), "--listen", "192.0.2.1:80"}, []string{"192.0.2.1:80"}},
 	}
 	for _, c := range cases {
@@ -182,6 +186,36 @@ func TestServeRefuses(t *testing.T) {
 	}
 	running.Get("/report?key=a").WantStatus(200)
 	running.Stop()
+}
+
+// TestServeRefusesValues: what no host could make right is a usage error, even
+// if it takes a look at the host to know.
+func TestServeRefusesValues(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	region, socket := filepath.Join(dir, "region"), "unix:"+filepath.Join(dir, "s")
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"--region", dir}, []string{"--region " + dir, "directory", "/fondue.region"}},
+		{[]string{"--region", region, "--pid-file", "/dev/null"}, []string{"--pid-file /dev/null", "a device", "regular file"}},
+		{[]string{"--region", region, "--access-log", region}, []string{"--access-log " + region, "--region"}},
+		{[]string{"--region", region, "--listen", "unix:" + dir + "/./s"}, []string{"--listen unix:" + dir + "/./s", "--listen " + socket, "another spelling"}},
+	} {
+		r := e2e.Run(t, nil, append([]string{"serve", "--workers", "1", "--listen", socket}, c.args...)...)
+		if r.Code != exitUsage || strings.Count(r.Stderr, "\n") != 1 {
+			t.Errorf("%v: code %d, stderr:\n%s", c.args, r.Code, r.Stderr)
+		}
+		for _, w := range c.want {
+			if !strings.Contains(r.Stderr, w) {
+				t.Errorf("%q does not say %q", r.Stderr, w)
+			}
+		}
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+			t.Errorf("%v: left %v, %v", c.args, entries, err)
+		}
+	}
 }
 
 func TestServeRefusesGeometry(t *testing.T) {

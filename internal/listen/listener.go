@@ -151,13 +151,32 @@ func (l *Listener) Close() error {
 func (l *Listener) failed(err error) error {
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
-		return fmt.Errorf("listen on %s: %w; stop the process that listens there or choose another address", l.spec, ErrInUse)
+		return fmt.Errorf("--listen %s: %w; stop the process that listens there or choose another address", l.spec, ErrInUse)
 	case errors.Is(err, unix.EADDRNOTAVAIL):
-		return fmt.Errorf("listen on %s: this host does not have the address; use one of its own, or 0.0.0.0 for all: %w", l.spec, err)
+		return fmt.Errorf("--listen %s: this host does not have the address; use one of its own, or 0.0.0.0 for all: %w", l.spec, err)
 	case errors.Is(err, unix.EACCES) && l.spec.Network == TCP:
-		return fmt.Errorf("listen on %s: ports below 1024 need CAP_NET_BIND_SERVICE; choose a higher port: %w", l.spec, err)
+		return fmt.Errorf("--listen %s: ports below 1024 need CAP_NET_BIND_SERVICE; choose a higher port: %w", l.spec, err)
 	}
-	return fmt.Errorf("listen on %s: %w", l.spec, err)
+	return fmt.Errorf("--listen %s: %w", l.spec, err)
+}
+
+// Covers reports whether this listener is what keeps the address from being
+// opened: it is the same one, spelled in another way, or all addresses of its port.
+func (l *Listener) Covers(spec Spec) bool {
+	if spec.Network != l.spec.Network {
+		return false
+	}
+	if spec.Network == Unix {
+		id, err := identify(spec.Addr)
+		return err == nil && id == l.path
+	}
+	addr, _, err := spec.resolve()
+	if err != nil {
+		return false
+	}
+	host, port := parts(addr)
+	own, ownPort := parts(l.addr)
+	return port == ownPort && (host == own || host.IsUnspecified() || own.IsUnspecified())
 }
 
 // bindTCP returns a listening socket. It is plain TCP: the kernel would not

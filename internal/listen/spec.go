@@ -8,8 +8,10 @@
 package listen
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -71,8 +73,12 @@ func (s Spec) String() string {
 // address, IPv4 before IPv6; no host at all means every address of both.
 func (s Spec) resolve() (addr unix.Sockaddr, family int, err error) {
 	tcp, err := net.ResolveTCPAddr("tcp", s.Addr)
+	var unresolved *net.DNSError
+	if errors.As(err, &unresolved) {
+		return nil, 0, fmt.Errorf("--listen %s: the name %q has no address: %s; give an address of this host, or :port for all", s, unresolved.Name, unresolved.Err)
+	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("listen on %s: %w", s, err)
+		return nil, 0, fmt.Errorf("--listen %s: %w", s, err)
 	}
 	if ip := tcp.IP.To4(); ip != nil {
 		return &unix.SockaddrInet4{Port: tcp.Port, Addr: [4]byte(ip)}, unix.AF_INET, nil
@@ -87,7 +93,7 @@ func (s Spec) resolve() (addr unix.Sockaddr, family int, err error) {
 	if tcp.Zone != "" {
 		ifi, err := net.InterfaceByName(tcp.Zone)
 		if err != nil {
-			return nil, 0, fmt.Errorf("listen on %s: no network interface %q", s, tcp.Zone)
+			return nil, 0, fmt.Errorf("--listen %s: no network interface %q", s, tcp.Zone)
 		}
 		sa.ZoneId = uint32(ifi.Index)
 	}
@@ -114,6 +120,21 @@ func withPort(addr unix.Sockaddr, port int) unix.Sockaddr {
 		return &unix.SockaddrInet6{Port: port, Addr: a.Addr, ZoneId: a.ZoneId}
 	}
 	return addr
+}
+
+// parts returns the address without its port, an IPv4 one as such, and the port.
+func parts(addr unix.Sockaddr) (netip.Addr, int) {
+	switch a := addr.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrFrom4(a.Addr), a.Port
+	case *unix.SockaddrInet6:
+		host := netip.AddrFrom16(a.Addr).Unmap()
+		if a.ZoneId != 0 {
+			host = host.WithZone(strconv.Itoa(int(a.ZoneId)))
+		}
+		return host, a.Port
+	}
+	return netip.Addr{}, 0
 }
 
 // describe returns host:port of a bound TCP socket. An unspecified IPv6

@@ -2,8 +2,10 @@ package listen
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +31,9 @@ func openUnix(spec Spec) (*Listener, error) {
 	}
 	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: spec.Addr}); err != nil {
 		unix.Close(fd)
+		if errors.Is(err, unix.ENOENT) {
+			return nil, l.failed(fmt.Errorf("%w; make the directory %s or choose another path", err, filepath.Dir(spec.Addr)))
+		}
 		return nil, l.failed(os.NewSyscallError("bind", err))
 	}
 	l.fds = []int{fd}

@@ -51,6 +51,11 @@ func (m *Master) openListeners() error {
 	said := false
 	for _, spec := range m.cfg.Listen {
 		l, err := listen.Open(spec, m.cfg.Workers, m.cfg.Accept)
+		if errors.Is(err, listen.ErrInUse) {
+			if other := m.listenerOf(spec); other != "" {
+				return valueErrorf("--listen %s: it is the address of --listen %s in another spelling; give one of them", spec, other)
+			}
+		}
 		for errors.Is(err, listen.ErrInUse) && time.Now().Before(deadline) && isAbandoned(m.cfg.Region) {
 			if !said {
 				said = true
@@ -67,6 +72,17 @@ func (m *Master) openListeners() error {
 		m.listeners = append(m.listeners, l)
 	}
 	return nil
+}
+
+// listenerOf returns what was given for the listener that has the address
+// already, "" if none of this server's has.
+func (m *Master) listenerOf(spec listen.Spec) string {
+	for i, l := range m.listeners {
+		if l.Covers(spec) {
+			return m.cfg.Listen[i].String()
+		}
+	}
+	return ""
 }
 
 // isAbandoned reports whether a master was killed over the region and none has
