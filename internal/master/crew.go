@@ -17,6 +17,8 @@ const (
 	// sweepEvery bounds how long a lock of another master's dead worker stays
 	// when that master is dead, too.
 	sweepEvery = 100 * time.Millisecond
+	// inspectEvery is how late a loss of the region's file is noticed.
+	inspectEvery = time.Second
 	// stopGrace is what workers get beyond the shutdown timeout, which they
 	// keep themselves.
 	stopGrace = 500 * time.Millisecond
@@ -64,9 +66,10 @@ type crew struct {
 	// closeListeners gives up the master's own hold on the sockets.
 	closeListeners func() error
 	// steer keeps new connections away from the seats that are false.
-	steer func(live []bool) error
-	ready func() // called once, when every seat serves for the first time
-	limit time.Duration
+	steer   func(live []bool) error
+	ready   func() // called once, when every seat serves for the first time
+	inspect func() // called from time to time: looks at what others may break
+	limit   time.Duration
 
 	signals  <-chan os.Signal // for the master
 	children <-chan os.Signal // SIGCHLD
@@ -102,6 +105,8 @@ func (c *crew) run() error {
 	}
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
+	inspect := time.NewTicker(inspectEvery)
+	defer inspect.Stop()
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	for !c.gone() {
@@ -121,6 +126,8 @@ func (c *crew) run() error {
 			c.overdue(time.Now())
 		case <-sweep.C:
 			c.sweep()
+		case <-inspect.C:
+			c.inspect()
 		}
 	}
 	return c.failure

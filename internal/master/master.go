@@ -26,6 +26,7 @@ type Master struct {
 	lifeline  [2]int
 	listeners []*listen.Listener
 	tenancy   *tenancy
+	misplaced string // what was last said about the region's path
 
 	// undo takes back the steps of a start that failed, last one first.
 	undo []func() error

@@ -18,6 +18,7 @@ func (m *Master) newCrew(procs processes) *crew {
 		fill:           m.fill,
 		steer:          m.steer,
 		ready:          m.announce,
+		inspect:        m.watchRegion,
 		limit:          m.cfg.ShutdownTimeout,
 		signals:        m.signals,
 		children:       m.children,

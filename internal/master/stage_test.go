@@ -63,6 +63,7 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 			closeListeners: func() error { f.noted("close"); return nil },
 			steer:          func(live []bool) error { f.noted(fmt.Sprint("steer ", live)); return nil },
 			ready:          func() { f.noted("ready") },
+			inspect:        func() {},
 			limit:          30 * 1e9,
 			signals:        f.signals,
 			children:       f.children,
