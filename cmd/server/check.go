@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"time"
 
 	"github.com/fondue-server/fondue/internal/shm"
 )
@@ -28,15 +30,18 @@ func check(p process, args []string) error {
 	} else if err != nil {
 		return err
 	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("region %s: %w: not a regular file; name it with --region PATH", path, shm.ErrNotRegion) // a pipe would wait for its writer
+	}
 	region, err := shm.OpenReadOnly(path)
 	if err != nil {
 		return explainRegion(err, path)
 	}
 	defer region.Close() // a read-only mapping: nothing can be lost
-	return printReport(p, path, region.Check())
+	return printReport(p, region.Info(), region.Check())
 }
 
-func printReport(p process, path string, report shm.Report) error {
+func printReport(p process, info shm.Info, report shm.Report) error {
 	for _, v := range report.Violations {
 		fmt.Fprintf(p.stdout, "violation: %v\n", v)
 	}
@@ -46,13 +51,22 @@ func printReport(p process, path string, report shm.Report) error {
 	for _, shard := range report.Busy {
 		fmt.Fprintf(p.stdout, "not checked: shard %d changes faster than it can be read; run check again\n", shard)
 	}
-	fmt.Fprintf(p.stdout, "%s: %s, %s: %s%s\n", path,
+	fmt.Fprintf(p.stdout, "%s: %s, %s: %s%s%s\n", info.Path,
 		count(uint64(report.Shards), "shard", "shards"), count(report.Entries, "entry", "entries"),
-		count(uint64(len(report.Violations)), "violation", "violations"), unfinished(report))
+		count(uint64(len(report.Violations)), "violation", "violations"), unfinished(report), ofBoot(info))
 	if !report.OK() {
 		return &failure{code: exitFailure}
 	}
 	return nil
+}
+
+// ofBoot tells of a content that no start will trust.
+func ofBoot(info shm.Info) string {
+	if !info.OtherBoot {
+		return ""
+	}
+	return fmt.Sprintf("; written before the last reboot, created %s: the next start sets it aside and begins empty",
+		info.CreatedAt.UTC().Format(time.DateTime+" UTC"))
 }
 
 func unfinished(report shm.Report) string {

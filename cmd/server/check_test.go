@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/fondue-server/fondue/internal/e2e"
 	"github.com/fondue-server/fondue/internal/shm"
@@ -66,7 +68,11 @@ func TestCheckCannotOpen(t *testing.T) {
 	if err := os.WriteFile(foreign, []byte("no region"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{filepath.Join(dir, "none"): "does not exist", foreign: "not a fondue region", dir: dir} {
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{filepath.Join(dir, "none"): "does not exist", foreign: "not a fondue region", dir: dir, fifo: "not a regular file"} {
 		code, stdout, stderr := invoke(nil, "check", "--region", path)
 		if code != exitFailure || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, want) {
 			t.Errorf("%s: code %d, %q, %q", path, code, stdout, stderr)
@@ -77,15 +83,21 @@ func TestCheckCannotOpen(t *testing.T) {
 func TestPrintReport(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	err := printReport(process{stdout: &out}, "r", shm.Report{
+	err := printReport(process{stdout: &out}, shm.Info{Path: "r"}, shm.Report{
 		Violations: []shm.Violation{{Shard: 2, Offset: 4096, What: "wrong"}},
 		Pending:    []string{"shard 1: an insert"}, Busy: []int{3}, Shards: 4, Entries: 1,
 	})
 	want := "violation: shard 2, offset 4096: wrong\npending: shard 1: an insert\n" +
 		"not checked: shard 3 changes faster than it can be read; run check again\n" +
 		"r: 4 shards, 1 entry: 1 violation, 1 pending, 1 not checked\n"
-	if out.String() != want {
-		t.Errorf("got %q\nwant %q", out.String(), want)
+	got := out.String()
+	out.Reset()
+	_ = printReport(process{stdout: &out}, shm.Info{Path: "r", OtherBoot: true, CreatedAt: time.Unix(1e9, 0)}, shm.Report{})
+	if got := out.String(); !strings.HasSuffix(got, "written before the last reboot, created 2001-09-09 01:46:40 UTC: the next start sets it aside and begins empty\n") {
+		t.Errorf("of another boot: %q", got)
+	}
+	if got != want {
+		t.Errorf("got %q\nwant %q", got, want)
 	}
 	if asFailure(err).code != exitFailure {
 		t.Errorf("error %v", err)

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/fondue-server/fondue/internal/shm"
 )
 
 // invoke runs one command line in this process.
@@ -104,6 +106,29 @@ func TestMistakes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestOutputIsLost: an answer that could not be written is a failure.
+func TestOutputIsLost(t *testing.T) {
+	t.Parallel()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	region := filepath.Join(t.TempDir(), "region")
+	made, err := shm.Create(region, shm.Geometry{Size: 4 << 20, Slots: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made.Close()
+	for _, args := range [][]string{{"check", "--region", region}, {"version"}, {"--help"}} {
+		var stderr bytes.Buffer
+		p := process{stdout: full, stderr: &stderr, lookup: func(string) (string, bool) { return "", false }}
+		if code := p.run(args); code != exitFailure || !strings.Contains(stderr.String(), "no space left") || strings.Count(stderr.String(), "\n") != 1 {
+			t.Errorf("%v: code %d, %q", args, code, stderr.String())
+		}
 	}
 }
 

@@ -57,15 +57,35 @@ var pending = []string{"status", "dump", "load"}
 
 // run carries out one command line and returns the exit code.
 func (p process) run(args []string) int {
+	out := &checkedWriter{Writer: p.stdout}
+	p.stdout = out
 	err := p.dispatch(args)
 	if err == nil {
-		return exitOK
+		if out.err == nil {
+			return exitOK
+		}
+		err = fmt.Errorf("standard output cannot be written: %w", cause(out.err))
 	}
 	failed := asFailure(err)
 	if failed.message != "" {
 		p.say(fmt.Sprintf("fondue: %s\n", oneLine(failed.message)))
 	}
 	return failed.code
+}
+
+// checkedWriter remembers that something could not be written: an answer that
+// is not there must not look like a good one.
+type checkedWriter struct {
+	io.Writer
+	err error
+}
+
+func (w *checkedWriter) Write(b []byte) (int, error) {
+	n, err := w.Writer.Write(b)
+	if err != nil && w.err == nil {
+		w.err = err
+	}
+	return n, err
 }
 
 // lastWords bounds the wait for a reader of standard error, which may be a
