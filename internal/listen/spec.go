@@ -1,5 +1,5 @@
 // Package listen opens the sockets that the workers accept from and closes
-// their door. The master owns every socket for its whole life: what waits in
+// their door. The master owns every socket until it stops: what waits in
 // the queue of a worker that died is accepted by the next one.
 //
 // Descriptors stay bare numbers here. os.File and net.TCPListener.File clear
