@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"log/slog"
 	"net"
 	"os"
@@ -23,7 +24,8 @@ import (
 //
 // Requests put whole lines into a bounded buffer, and one goroutine writes it
 // out, so that a slow disk holds up no request: lines that find the buffer
-// full are dropped and counted in the worker's log. The file is in append
+// full are dropped. The worker's log has their number, and that of lines which
+// could not be written, once in logEvery. The file is in append
 // mode and gets whole lines by each write, in pieces of at most PIPE_BUF when
 // it is a pipe, so that lines of several workers never mix.
 type accessLog struct {
@@ -37,6 +39,11 @@ type accessLog struct {
 	dropped uint64
 	stamp   []byte // rendered time of second
 	second  int64
+
+	// The lines that are not in the file and not told of in the log; run's own.
+	lost  uint64
+	cause error // why the last of them could not be written; nil: dropped
+	told  time.Time
 
 	wake   chan struct{}
 	ending chan struct{}
@@ -142,9 +149,12 @@ func appendRequest(dst []byte, ctx *fasthttp.RequestCtx) []byte {
 func (a *accessLog) run() {
 	defer close(a.done)
 	var lines []byte
+	var later <-chan time.Time // when losses may be told
 	for ending := false; !ending; {
 		select {
 		case <-a.wake:
+		case <-later:
+			later = nil
 		case <-a.ending:
 			ending = true
 		}
@@ -154,10 +164,28 @@ func (a *accessLog) run() {
 		a.dropped = 0
 		a.mu.Unlock()
 		if dropped > 0 {
-			a.log.Warn("access log is too slow, lines were dropped", "lines", dropped)
+			a.lost, a.cause = a.lost+dropped, nil
 		}
 		a.write(lines)
+		if a.lost == 0 || later != nil && !ending {
+			continue
+		}
+		if wait := logEvery - time.Since(a.told); wait > 0 && !ending {
+			later = time.After(wait)
+			continue
+		}
+		a.tell()
 	}
+}
+
+// tell logs the losses.
+func (a *accessLog) tell() {
+	if a.cause != nil {
+		a.log.Error("access log cannot be written, lines are lost", "lines", a.lost, "err", a.cause)
+	} else {
+		a.log.Warn("access log is too slow, lines were dropped", "lines", a.lost)
+	}
+	a.lost, a.told = 0, time.Now()
 }
 
 // write writes whole lines.
@@ -170,8 +198,9 @@ func (a *accessLog) write(lines []byte) {
 				n--
 			}
 		}
-		if _, err := a.file.Write(lines[:n]); err != nil {
-			a.log.Error("access log cannot be written, lines are lost", "err", err)
+		if written, err := a.file.Write(lines[:n]); err != nil {
+			a.lost += uint64(bytes.Count(lines[written:], []byte{'\n'}))
+			a.cause = err
 			return
 		}
 		lines = lines[n:]

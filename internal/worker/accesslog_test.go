@@ -2,12 +2,14 @@ package worker
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -129,4 +131,37 @@ func TestAccessLogSlow(t *testing.T) {
 		a.request(ctx, false)
 	}
 	a.close(10 * time.Millisecond)
+}
+
+// TestAccessLogLost: a log that cannot be written does not fill the other one,
+// and every lost line is counted there.
+func TestAccessLogLost(t *testing.T) {
+	t.Parallel()
+	full, err := unix.Open("/dev/full", unix.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told bytes.Buffer // by the log's goroutine, until close has awaited it
+	a := newAccessLog(full, 1, 1, slog.New(slog.NewTextHandler(&told, nil)))
+	ctx := newLogRequest(t, "/")
+	const lines = 1000
+	for range lines {
+		a.request(ctx, false)
+		for waiting := true; waiting; time.Sleep(time.Microsecond) { // each by a write of its own
+			a.mu.Lock()
+			waiting = len(a.pending) > 0
+			a.mu.Unlock()
+		}
+	}
+	a.close(time.Minute)
+	lost := 0
+	found := regexp.MustCompile(`level=ERROR .* lines=(\d+) err=.*no space left`).FindAllStringSubmatch(told.String(), -1)
+	for _, m := range found {
+		n, _ := strconv.Atoi(m[1])
+		lost += n
+	}
+	// The first at once, the others at the end.
+	if len(found) != 2 || strings.Count(told.String(), "\n") != 2 || lost != lines {
+		t.Errorf("%d lines in %d messages: %s", lost, len(found), told.String())
+	}
 }

@@ -28,7 +28,7 @@ type listener struct {
 	conns  *conns
 	log    *slog.Logger
 
-	warned    time.Time // when Accept last logged; its own
+	warnings  throttle
 	closing   chan struct{}
 	closeOnce sync.Once
 	accepted  atomic.Int64 // time of the last connection, in ns since 1970
@@ -59,11 +59,10 @@ func inherit(l handoff.Listener, set *conns, log *slog.Logger) (*listener, error
 	}, nil
 }
 
-// Bounds of the wait after a failed accept, and how often it is logged.
+// Bounds of the wait after a failed accept.
 const (
 	acceptDelayMin = 5 * time.Millisecond
 	acceptDelayMax = time.Second
-	acceptLogEvery = 10 * time.Second
 )
 
 // Accept waits for a connection. It returns io.EOF when the listener is
@@ -81,8 +80,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		case isPermanent(err):
 			return nil, err
 		}
-		if time.Since(l.warned) >= acceptLogEvery {
-			l.warned = time.Now()
+		if l.warnings.allow() {
 			l.log.Warn("cannot accept, trying again", "addr", l.addr, "err", err)
 		}
 		delay = min(max(2*delay, acceptDelayMin), acceptDelayMax)

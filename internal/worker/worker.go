@@ -34,10 +34,12 @@ func Run(w handoff.Worker) int {
 	signal.Notify(terminate, syscall.SIGTERM)
 
 	ready := os.NewFile(uintptr(w.ReadyFD), "ready pipe")
-	log, err := logging.New(os.Stderr, w.LogFormat, w.LogLevel)
+	log, queue, err := logging.NewQueued(os.Stderr, w.LogFormat, w.LogLevel)
 	if err != nil {
 		return refuse(ready, slog.Default(), handoff.ExitCannotBoot, err)
 	}
+	flushLimit := time.Second // for each log
+	defer func() { queue.Close(flushLimit) }()
 	log = log.With("pid", os.Getpid(), "slot", w.Slot)
 	runtime.GOMAXPROCS(max(1, w.Procs))
 	if w.MemoryLimit > 0 {
@@ -75,7 +77,7 @@ func Run(w handoff.Worker) int {
 	ready.Close()
 
 	orphaned := watch(w.LifelineFD)
-	p, accessLimit := pace{window: min(drainWindow, w.ShutdownTimeout/2), timeout: w.ShutdownTimeout}, time.Second
+	p := pace{window: min(drainWindow, w.ShutdownTimeout/2), timeout: w.ShutdownTimeout}
 	code := handoff.ExitOK
 	select {
 	case <-terminate:
@@ -86,7 +88,7 @@ func Run(w handoff.Worker) int {
 		code = handoff.ExitFailure
 	case <-orphaned:
 		log.Warn("the master is gone, leaving")
-		p, accessLimit = quick, 50*time.Millisecond
+		p, flushLimit = quick, 50*time.Millisecond
 		for _, l := range listeners {
 			if err := l.closeDoor(); err != nil {
 				log.Warn("cannot close the door", "addr", l.addr, "err", err)
@@ -97,7 +99,7 @@ func Run(w handoff.Worker) int {
 		log.Warn("connections were cut off at the shutdown time-out", "connections", cut)
 	}
 	if access != nil {
-		access.close(accessLimit)
+		access.close(flushLimit)
 	}
 	// The region stays mapped and the slot held until the process is gone, so
 	// that the slot is recovered once, by the master.
