@@ -44,7 +44,7 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector makes sync.Pool drop items at random")
 	}
-	api := New(newCommands(t))
+	api := New(newCommands(t), noFault(t))
 	for _, line := range hotRequests {
 		ctx := newRequest(t, line)
 		allocs := testing.AllocsPerRun(200, func() {
@@ -61,7 +61,7 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkHandle(b *testing.B) {
-	api := New(newCommands(b))
+	api := New(newCommands(b), noFault(b))
 	for _, line := range hotRequests {
 		ctx := newRequest(b, line)
 		b.Run(strings.NewReplacer("/", "_", " ", "_").Replace(line), func(b *testing.B) {

@@ -13,14 +13,23 @@
 //   - Unknown parameters and parameters given twice are refused, so that a
 //     misspelt name never changes another counter. /healthz and /readyz ignore
 //     theirs: probes are written by others.
-//   - HEAD does what GET does and leaves out the body, so HEAD /increment
-//     counts. OPTIONS and 405 tell the methods in Allow.
-//   - Bodies are read by PUT alone; those of other methods are ignored.
+//   - HEAD does what GET does and leaves out the body, on the routes that only
+//     read: /increment and /reset answer it with 405. OPTIONS and 405 tell the
+//     methods in Allow.
+//   - Only PUT takes a body. One that comes with another method is refused,
+//     because parameters in it would be lost; /healthz and /readyz ignore it.
+//   - A request whose end is not plain (Content-Length beside Transfer-Encoding,
+//     any coding but chunked, a folded header field) is refused, and the
+//     connection closed.
+//   - Connection is a list of options in any case; close among them closes.
+//   - Expect: 100-continue is answered 100 only when nothing that is known by
+//     then refuses the request; the answer is that refusal otherwise.
 //   - In a reply, bytes of a key that are not UTF-8 are shown as U+FFFD each.
 //   - /report tells a missing counter (null) from 0; /count does not (0).
 //   - /args is {"args":{}} until it is first set.
-//   - ttl= and If-Match are refused until they are supported: ignoring them
-//     would drop a condition that the client relies on.
+//   - ttl=, and If-Match and its kin on what changes the store, are refused until
+//     they are supported: ignoring them would drop a condition that the client
+//     relies on.
 //
 // Requests to counters allocate nothing.
 package httpapi
@@ -37,13 +46,17 @@ import (
 // API answers HTTP requests. It is safe for any number of goroutines.
 type API struct {
 	commands *command.Commands
+	fault    func(error)
 	requests sync.Pool // of *request
 }
 
-// New returns the HTTP adapter over commands.
-func New(commands *command.Commands) *API {
+// New returns the HTTP adapter over commands. It calls fault, from the
+// goroutine of the request, with each error that is answered with 500: one that
+// no client can mend.
+func New(commands *command.Commands, fault func(error)) *API {
 	return &API{
 		commands: commands,
+		fault:    fault,
 		requests: sync.Pool{New: func() any { return new(request) }},
 	}
 }
@@ -53,6 +66,7 @@ func New(commands *command.Commands) *API {
 type request struct {
 	ctx    *fasthttp.RequestCtx
 	method method
+	fields field
 	query  []byte // undecoded
 	params
 	scratch [shm.MaxKey]byte // holds key when it had to be decoded
@@ -60,27 +74,91 @@ type request struct {
 
 // Handle answers one request.
 func (a *API) Handle(ctx *fasthttp.RequestCtx) {
+	r := a.begin(ctx)
+	if err := a.serve(r); err != nil {
+		a.refuse(ctx, err)
+	}
+	a.end(r)
+}
+
+// Expect decides about a request with Expect: 100-continue from its header: it
+// returns 100 when the body may come, and otherwise the status of the refusal,
+// which it has written. The connection is closed after that.
+func (a *API) Expect(ctx *fasthttp.RequestCtx) (status int) {
+	r := a.begin(ctx)
+	defer a.end(r)
+	_, err := r.admit()
+	if err == nil && ctx.Request.Header.ContentLength() > MaxBody {
+		err = errBodyTooLarge
+	}
+	if err == nil {
+		return fasthttp.StatusContinue
+	}
+	a.refuse(ctx, err)
+	ctx.SetConnectionClose()
+	return ctx.Response.StatusCode()
+}
+
+func (a *API) begin(ctx *fasthttp.RequestCtx) *request {
 	r := a.requests.Get().(*request)
 	r.ctx = ctx
 	r.method = methodOf(ctx.Request.Header.Method())
+	r.fields = 0
 	r.params = params{by: 1}
-	if err := a.serve(r); err != nil {
-		writeProblem(ctx, problemOf(err))
-	}
+	return r
+}
+
+func (a *API) end(r *request) {
 	r.ctx, r.key, r.query = nil, nil, nil
 	a.requests.Put(r)
 }
 
-func (a *API) serve(r *request) error {
+func (a *API) refuse(ctx *fasthttp.RequestCtx, err error) {
+	p := problemOf(err)
+	if p.status == fasthttp.StatusInternalServerError {
+		a.fault(err)
+	}
+	writeProblem(ctx, p)
+}
+
+// admit finds the route of a request, and refuses what its header alone tells
+// to be wrong.
+func (r *request) admit() (route, error) {
+	if err := r.frame(); err != nil {
+		r.ctx.SetConnectionClose() // where the next request begins is not known
+		return routeNone, err
+	}
+	if r.fields&fieldClose != 0 {
+		r.ctx.SetConnectionClose()
+	}
 	path, query, err := splitTarget(r.ctx.Request.Header.RequestURI())
 	if err != nil {
-		return err
+		return routeNone, err
 	}
 	r.query = query
 	which := r.route(path)
-	allow := allowed[which]
-	if allow&r.method == 0 {
-		return r.refuseMethod(which, path)
+	if allowed[which]&r.method == 0 {
+		if err := r.refuseMethod(which, path); err != nil {
+			return which, err
+		}
+	}
+	// Negative is the length of a chunked body; what has none has 0 by now,
+	// or less than -1 while the body is still to be read.
+	if r.fields&(fieldLength|fieldCoding) != 0 && r.method != put && which != routeHealth && which != routeReady {
+		if n := r.ctx.Request.Header.ContentLength(); n > 0 || n == -1 {
+			return which, errBody
+		}
+	}
+	return which, nil
+}
+
+func (a *API) serve(r *request) error {
+	which, err := r.admit()
+	if err != nil {
+		return err
+	}
+	if r.method == options {
+		return r.options(which)
 	}
 	// Called by name, not through a table: a request that is passed to a
 	// function value would be moved to the heap.

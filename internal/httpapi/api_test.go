@@ -58,9 +58,9 @@ type client struct {
 func newClient(t testing.TB) *client {
 	t.Helper()
 	c := &client{t: t, commands: newCommands(t), listener: fasthttputil.NewInmemoryListener()}
-	api := New(c.commands)
+	api := New(c.commands, noFault(t))
 	server := &fasthttp.Server{
-		Handler: api.Handle, ErrorHandler: api.HandleError,
+		Handler: api.Handle, ErrorHandler: api.HandleError, ExpectHandler: api.Expect,
 		Logger: log.New(io.Discard, "", 0), NoDefaultContentType: true, DisablePreParseMultipartForm: true, SecureErrorLogMessage: true,
 		ReadBufferSize: MaxHeader, MaxRequestBodySize: MaxBody, ReadTimeout: 500 * time.Millisecond,
 	}
@@ -159,4 +159,9 @@ func run(t *testing.T, steps []step) {
 			}
 		}
 	}
+}
+
+// noFault fails the test at an answer of 500.
+func noFault(t testing.TB) func(error) {
+	return func(err error) { t.Errorf("answered with 500: %v", err) }
 }

@@ -31,6 +31,12 @@ func passesForJSON(media []byte) bool {
 	return bytes.HasPrefix(media, []byte("application/")) && bytes.HasSuffix(media, []byte("+json"))
 }
 
+// errBody is about parameters that would be lost: curl -d sends them so.
+var errBody = &problem{
+	status: fasthttp.StatusBadRequest,
+	detail: "only PUT takes a body here; send none, and put parameters into the query: ?key=visits&by=50",
+}
+
 // args answers /args.
 func (a *API) args(r *request) error {
 	if err := r.parseQuery(0); err != nil {
@@ -55,10 +61,16 @@ func (a *API) args(r *request) error {
 	return r.reply(append(b, '}'))
 }
 
-// refuseConditions refuses what would make a PUT of the arguments conditional.
+// refuseConditions refuses what would make a change conditional, where no
+// condition is supported.
 func (r *request) refuseConditions() error {
-	if r.ctx.Request.Header.Peek(fasthttp.HeaderIfNoneMatch) != nil {
-		return problemf(fasthttp.StatusBadRequest, "%s is not supported here; leave it out", fasthttp.HeaderIfNoneMatch)
+	if r.fields&fieldCondition == 0 {
+		return nil
 	}
-	return r.refuseIfMatch()
+	return errCondition
+}
+
+var errCondition = &problem{
+	status: fasthttp.StatusBadRequest,
+	detail: "If-Match, If-None-Match and If-Unmodified-Since are not supported here; leave them out",
 }

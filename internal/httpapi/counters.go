@@ -5,6 +5,9 @@ func (a *API) increment(r *request) error {
 	if err := r.keyOrDefault(paramKey | paramBy); err != nil {
 		return err
 	}
+	if err := r.refuseConditions(); err != nil {
+		return err
+	}
 	n, err := a.commands.Increment(r.key, r.by)
 	if err != nil {
 		return err
@@ -46,6 +49,9 @@ func (a *API) reset(r *request) error {
 	if err := r.keyOrDefault(paramKey); err != nil {
 		return err
 	}
+	if err := r.refuseConditions(); err != nil {
+		return err
+	}
 	previous, err := a.commands.Reset(r.key)
 	if err != nil {
 		return err
@@ -72,6 +78,9 @@ func (a *API) keyIncrement(r *request) error {
 		return err
 	}
 	if err = r.parseQuery(paramBy | paramInit); err != nil {
+		return err
+	}
+	if err := r.refuseConditions(); err != nil {
 		return err
 	}
 	n, err := a.commands.IncrementKey(r.key, r.by, r.init)

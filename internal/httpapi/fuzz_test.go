@@ -35,7 +35,7 @@ func FuzzKeyPath(f *testing.F) {
 	for _, key := range []string{"a", "a/b", "..", "//", "\x00", "%2F", "a b+c", "ü", "\xff\xfe", "increment", "?#&="} {
 		f.Add(key)
 	}
-	api := New(newCommands(f))
+	api := New(newCommands(f), noFault(f))
 	f.Fuzz(func(t *testing.T, key string) {
 		answer(t, api, "GET", "/v1/keys/"+key)
 		answer(t, api, "POST", "/v1/keys/"+key+"/increment")
@@ -77,7 +77,7 @@ func FuzzQuery(f *testing.F) {
 	}
 	f.Add("OPTIONS", "*")
 	f.Add("PUT", "/args")
-	api := New(newCommands(f))
+	api := New(newCommands(f), noFault(f))
 	f.Fuzz(func(t *testing.T, method, target string) {
 		answer(t, api, method, target)
 	})

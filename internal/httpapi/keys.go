@@ -22,7 +22,7 @@ func (a *API) key(r *request) error {
 	case put:
 		return a.putKey(r)
 	case del:
-		if err = r.refuseIfMatch(); err != nil {
+		if err = r.refuseConditions(); err != nil {
 			return err
 		}
 		if err = a.commands.DeleteKey(r.key); err != nil {

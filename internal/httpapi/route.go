@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/fondue-server/fondue/internal/shm"
 )
 
 // method is a set of HTTP methods, as bits.
@@ -70,9 +72,9 @@ const (
 
 // allowed has the methods of each route but OPTIONS, which every route has.
 var allowed = [...]method{
-	routeIncrement:    get | head | post,
+	routeIncrement:    get | post,
 	routeReport:       get | head,
-	routeReset:        get | head | post,
+	routeReset:        get | post,
 	routeCount:        get | head,
 	routeArgs:         get | head | put,
 	routeKey:          get | head | put | del,
@@ -124,8 +126,8 @@ func (r *request) route(path []byte) route {
 	return routeNone
 }
 
-// refuseMethod answers a request whose method the route does not have, or
-// whose route does not exist.
+// refuseMethod refuses a request whose method the route does not have, or whose
+// route does not exist. OPTIONS passes, and has its Allow.
 func (r *request) refuseMethod(which route, path []byte) error {
 	asterisk := len(path) == 1 && path[0] == '*' && r.method == options
 	if which == routeNone && !asterisk {
@@ -137,10 +139,24 @@ func (r *request) refuseMethod(which route, path []byte) error {
 	}
 	r.ctx.Response.Header.Set(fasthttp.HeaderAllow, allow.String())
 	if r.method == options {
-		r.ctx.Response.SetStatusCode(fasthttp.StatusNoContent)
 		return nil
 	}
 	return problemf(fasthttp.StatusMethodNotAllowed, "this resource answers %s", allow)
+}
+
+// options answers OPTIONS, on a key only if the path names one.
+func (r *request) options(which route) error {
+	if which == routeKey || which == routeKeyIncrement {
+		key, err := r.decodeKey(r.key, plusIsPlus)
+		if err != nil {
+			return err
+		}
+		if len(key) == 0 || len(key) > shm.MaxKey {
+			return shm.ErrKeyLength
+		}
+	}
+	r.ctx.Response.SetStatusCode(fasthttp.StatusNoContent)
+	return nil
 }
 
 func notFound(path []byte) error {

@@ -2,9 +2,15 @@ package httpapi
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/fondue-server/fondue/internal/shm"
 )
 
 func TestCounters(t *testing.T) {
@@ -17,9 +23,10 @@ func TestCounters(t *testing.T) {
 		{"GET /count?key=cnt", "", "", 200, `0`},
 		{"GET /increment", "", "", 200, `{"key":"count","count":1}`},
 		{"POST /increment", "", "", 200, `{"key":"count","count":2}`},
-		{"POST /increment", "", "ignored", 200, `{"key":"count","count":3}`},
-		{"HEAD /increment", "", "", 200, ``},
-		{"GET /count", "", "", 200, `4`},
+		{"HEAD /increment", "", "", 405, ``},
+		{"HEAD /reset", "", "", 405, ``},
+		{"GET /count", "", "", 200, `2`},
+		{"HEAD /count", "", "", 200, ``},
 		{"GET /increment?key=cnt&by=-5", "", "", 200, `{"key":"cnt","count":-5}`},
 		{"GET /increment?by=+7&key=cnt", "", "", 200, `{"key":"cnt","count":2}`},
 		{"GET /increment?by=%2B7&&key=cnt&", "", "", 200, `{"key":"cnt","count":9}`},
@@ -142,6 +149,12 @@ func TestKeys(t *testing.T) {
 		{"PUT /v1/keys/a", "If-None-Match: \"x\"\r\n", "1", 400, "If-None-Match"},
 		{"PUT /v1/keys/a", "If-Match: \"x\"\r\n", "1", 400, "If-Match"},
 		{"DELETE /v1/keys/a", "If-Match: \"x\"\r\n", "", 400, "If-Match"},
+		{"DELETE /v1/keys/a", "If-None-Match: *\r\n", "", 400, "If-None-Match"},
+		{"POST /v1/keys/a/increment", "If-Match: \"x\"\r\n", "", 400, "If-Match"},
+		{"POST /v1/keys/a/increment", "if-none-match:*\r\n", "", 400, "If-None-Match"},
+		{"GET /increment?key=a", "If-Unmodified-Since: x\r\n", "", 400, "If-Unmodified-Since"},
+		{"POST /reset?key=a", "If-Match: *\r\n", "", 400, "If-Match"},
+		{"GET /v1/keys/a", "", "", 200, `50`},
 		{"PUT /v1/keys/a?ttl=30s", "", "1", 400, "ttl"},
 		{"POST /v1/keys/a/increment?ttl=30s", "", "", 400, "ttl"},
 		{"PUT /v1/keys/a", "Content-Type: text/plain\r\n", "1", 415, "application/json"},
@@ -177,6 +190,7 @@ func TestArgs(t *testing.T) {
 		{"PUT /args", "", "", 422, "not JSON"},
 		{"PUT /args", "", "{", 422, "not JSON"},
 		{"PUT /args", "", "{\"a\":\"\xff\"}", 422, "not JSON"},
+		{"PUT /args", "", `{"a":1,"b":{"a":1},"\u0061":2}`, 422, `"a" of the object is there twice`},
 		{"PUT /args", "Content-Type: text/plain\r\n", "{}", 415, "application/json"},
 		{"PUT /args", "If-None-Match: *\r\n", "{}", 400, "If-None-Match"},
 		{"PUT /args", "", largest + "  ", 200, `{"args":` + largest + `}`},
@@ -194,13 +208,18 @@ func TestMethods(t *testing.T) {
 		line, allow string
 		status      int
 	}{
-		{"PUT /increment", "GET, HEAD, POST, OPTIONS", 405},
+		{"PUT /increment", "GET, POST, OPTIONS", 405},
+		{"HEAD /increment", "GET, POST, OPTIONS", 405},
+		{"HEAD /reset", "GET, POST, OPTIONS", 405},
 		{"DELETE /count", "GET, HEAD, OPTIONS", 405},
 		{"PATCH /v1/keys/a", "GET, HEAD, PUT, DELETE, OPTIONS", 405},
 		{"GET /v1/keys/a/increment", "POST, OPTIONS", 405},
 		{"POST /healthz", "GET, HEAD, OPTIONS", 405},
 		{"BREW /report", "GET, HEAD, OPTIONS", 405},
-		{"OPTIONS /reset", "GET, HEAD, POST, OPTIONS", 204},
+		{"OPTIONS /reset", "GET, POST, OPTIONS", 204},
+		{"OPTIONS /v1/keys/%41", "GET, HEAD, PUT, DELETE, OPTIONS", 204},
+		{"OPTIONS /v1/keys/%zz", "GET, HEAD, PUT, DELETE, OPTIONS", 400},
+		{"OPTIONS /v1/keys//increment", "POST, OPTIONS", 400},
 		{"OPTIONS *", "GET, HEAD, POST, PUT, DELETE, OPTIONS", 204},
 		{"OPTIONS /nothing", "", 404},
 	} {
@@ -208,7 +227,7 @@ func TestMethods(t *testing.T) {
 		if response.StatusCode != s.status || response.Header.Get("Allow") != s.allow {
 			t.Errorf("%s: %d, Allow %q", s.line, response.StatusCode, response.Header.Get("Allow"))
 		}
-		if s.status >= 400 {
+		if s.status >= 400 && response.Request.Method != "HEAD" {
 			checkProblem(t, s.line, response, body)
 		}
 	}
@@ -248,31 +267,48 @@ func TestDraining(t *testing.T) {
 	}
 }
 
-// TestProtocolErrors: what fasthttp refuses itself is a problem as well.
-func TestProtocolErrors(t *testing.T) {
+// TestBodies: a body is read by PUT alone, and refused where parameters in it
+// would be lost.
+func TestBodies(t *testing.T) {
 	t.Parallel()
-	c := newClient(t)
-	for name, s := range map[string]struct {
-		raw    string
+	form := "Content-Type: application/x-www-form-urlencoded\r\n"
+	run(t, []step{
+		{"POST /increment", form, "key=visits&by=50", 400, "query"},
+		{"GET /increment", "", "x", 400, "query"},
+		{"POST /reset", form, "key=visits", 400, "query"},
+		{"GET /count", "", "key=visits", 400, "query"},
+		{"POST /v1/keys/a/increment", form, "by=2", 400, "query"},
+		{"DELETE /v1/keys/a", "", "x", 400, "query"},
+		{"POST /increment", "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n", "", 400, "query"},
+		{"GET /count", "", "", 200, `0`},
+		{"POST /increment", "Content-Length: 0\r\n", "", 200, `{"key":"count","count":1}`},
+		{"POST /increment", "Transfer-Encoding: chunked\r\n\r\n0\r\n", "", 200, `{"key":"count","count":2}`},
+		{"GET /healthz", "", "ping", 200, `{"status":"ok"}`},
+		{"GET /readyz", "", "ping", 200, `{"status":"ready"}`},
+	})
+}
+
+// TestFault: who runs the server is told what a client cannot mend.
+func TestFault(t *testing.T) {
+	t.Parallel()
+	var faults []error
+	api := New(newCommands(t), func(err error) { faults = append(faults, err) })
+	for _, c := range []struct {
+		err    error
 		status int
 	}{
-		"large header":   {"GET /count HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", MaxHeader) + "\r\n\r\n", 431},
-		"large target":   {"GET /count?key=" + strings.Repeat("x", MaxHeader) + " HTTP/1.1\r\nHost: a\r\n\r\n", 431},
-		"large body":     {"PUT /args HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n", 413},
-		"no host":        {"GET /count HTTP/1.1\r\n\r\n", 400},
-		"no version":     {"GET /count\r\n\r\n", 400},
-		"other protocol": {"\x16\x03\x01\x02\x00\x01\r\n\r\n", 400},
-		"bad length":     {"PUT /args HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400},
-		"two lengths":    {"PUT /args HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400},
-		"bad chunk":      {"PUT /args HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
-		"control byte":   {"GET /v1/keys/a\x01 HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-		"bad host":       {"GET /count HTTP/1.1\r\nHost: [::1\r\n\r\n", 400},
-		"slow":           {"GET /count HTTP/1.1\r\nHost: a\r\n", 408},
+		{fmt.Errorf("shard 3: %w", shm.ErrCorrupt), 500},
+		{errors.New("any other"), 500},
+		{shm.ErrFull, 507},
+		{shm.ErrNotFound, 404},
 	} {
-		response, body := c.raw(s.raw, "GET")
-		if response.StatusCode != s.status {
-			t.Errorf("%s: %d, want %d: %s", name, response.StatusCode, s.status, body)
+		ctx := new(fasthttp.RequestCtx)
+		api.refuse(ctx, c.err)
+		if got := ctx.Response.StatusCode(); got != c.status {
+			t.Errorf("%v: %d, want %d", c.err, got, c.status)
 		}
-		checkProblem(t, name, response, body)
+	}
+	if len(faults) != 2 || !errors.Is(faults[0], shm.ErrCorrupt) {
+		t.Errorf("faults: %v", faults)
 	}
 }

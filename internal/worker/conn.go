@@ -59,13 +59,16 @@ func (c *conn) Read(p []byte) (int, error) {
 			c.phase.Store(busy)
 			return n, err
 		}
+		if err == io.EOF {
+			return 0, c.end()
+		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
 		n, waiting := c.readNow(p)
 		switch {
 		case !waiting:
-			return 0, io.EOF
+			return 0, c.end()
 		case n > 0:
 			c.phase.Store(busy)
 			_ = c.Conn.SetReadDeadline(time.Time{})
@@ -82,6 +85,15 @@ func (c *conn) Read(p []byte) (int, error) {
 		// Interrupted for a deadline or a drain that a request has overtaken.
 		_ = c.Conn.SetReadDeadline(time.Time{})
 	}
+}
+
+// end is what Read returns at the end of the stream. To fasthttp io.EOF is the
+// end of a connection even within a chunked body, where a reply is due.
+func (c *conn) end() error {
+	if c.phase.Load() == busy {
+		return io.ErrUnexpectedEOF
+	}
+	return io.EOF
 }
 
 // readNow reads what has arrived, without waiting. The connection is at its

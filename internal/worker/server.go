@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -32,6 +33,7 @@ type server struct {
 	conns     *conns
 	listeners []*listener
 	draining  atomic.Bool
+	faults    struct{ region, other throttle }
 
 	http    fasthttp.Server
 	serving sync.WaitGroup // accept loops
@@ -41,14 +43,16 @@ type server struct {
 
 func newServer(commands *command.Commands, store *shm.Store, access *accessLog, log *slog.Logger) *server {
 	s := &server{
-		commands: commands, api: httpapi.New(commands), store: store,
+		commands: commands, store: store,
 		access: access, log: log, conns: newConns(store),
 		failed: make(chan error, 1), stop: make(chan struct{}),
 	}
+	s.api = httpapi.New(commands, s.fault)
 	s.http = fasthttp.Server{
 		Name:                         "fondue",
 		Handler:                      s.handle,
 		ErrorHandler:                 s.handleError,
+		ExpectHandler:                s.expect,
 		ConnState:                    stateChanged,
 		Logger:                       debugLog{log},
 		ReadTimeout:                  readTimeout,
@@ -92,20 +96,47 @@ func (s *server) handleError(ctx *fasthttp.RequestCtx, err error) {
 	s.store.CountRequest()
 	s.api.HandleError(ctx, err)
 	s.finish(ctx, true)
-	if c, ok := ctx.Conn().(*conn); ok {
-		c.linger.Store(true)
+}
+
+// expect decides whether a client that waits with its body may send it.
+func (s *server) expect(ctx *fasthttp.RequestCtx) (status int) {
+	status = s.api.Expect(ctx)
+	if status != fasthttp.StatusContinue {
+		s.store.CountRequest()
+		s.finish(ctx, false)
 	}
+	return status
 }
 
 func (s *server) finish(ctx *fasthttp.RequestCtx, unread bool) {
-	if ctx.Response.StatusCode() >= fasthttp.StatusInternalServerError {
+	status := ctx.Response.StatusCode()
+	if status >= fasthttp.StatusInternalServerError {
 		s.store.CountError()
+	}
+	if status >= fasthttp.StatusBadRequest && ctx.Response.ConnectionClose() {
+		// Refused, maybe before all of it was read.
+		if c, ok := ctx.Conn().(*conn); ok {
+			c.linger.Store(true)
+		}
 	}
 	if s.draining.Load() {
 		ctx.SetConnectionClose()
 	}
 	if s.access != nil {
 		s.access.request(ctx, unread)
+	}
+}
+
+// fault tells whoever runs the server about an answer of 500.
+func (s *server) fault(err error) {
+	if errors.Is(err, shm.ErrCorrupt) {
+		if s.faults.region.allow() {
+			s.log.Error("the region contradicts itself, run `fondue check`", "err", err)
+		}
+		return
+	}
+	if s.faults.other.allow() {
+		s.log.Error("a request failed for a reason that is not the client's", "err", err)
 	}
 }
 
