@@ -66,7 +66,6 @@ func New(commands *command.Commands, fault func(error)) *API {
 type request struct {
 	ctx    *fasthttp.RequestCtx
 	method method
-	fields field
 	query  []byte // undecoded
 	params
 	scratch [shm.MaxKey]byte // holds key when it had to be decoded
@@ -74,20 +73,24 @@ type request struct {
 
 // Handle answers one request.
 func (a *API) Handle(ctx *fasthttp.RequestCtx) {
-	r := a.begin(ctx)
+	r := a.requests.Get().(*request)
+	r.begin(ctx)
 	if err := a.serve(r); err != nil {
 		a.refuse(ctx, err)
 	}
-	a.end(r)
+	r.end()
+	a.requests.Put(r)
 }
 
 // Expect decides about a request with Expect: 100-continue from its header: it
 // returns 100 when the body may come, and otherwise the status of the refusal,
 // which it has written. The connection is closed after that.
 func (a *API) Expect(ctx *fasthttp.RequestCtx) (status int) {
-	r := a.begin(ctx)
-	defer a.end(r)
+	r := a.requests.Get().(*request)
+	defer a.requests.Put(r)
+	r.begin(ctx)
 	_, err := r.admit()
+	r.end()
 	if err == nil && ctx.Request.Header.ContentLength() > MaxBody {
 		err = errBodyTooLarge
 	}
@@ -99,19 +102,13 @@ func (a *API) Expect(ctx *fasthttp.RequestCtx) (status int) {
 	return ctx.Response.StatusCode()
 }
 
-func (a *API) begin(ctx *fasthttp.RequestCtx) *request {
-	r := a.requests.Get().(*request)
+func (r *request) begin(ctx *fasthttp.RequestCtx) {
 	r.ctx = ctx
 	r.method = methodOf(ctx.Request.Header.Method())
-	r.fields = 0
 	r.params = params{by: 1}
-	return r
 }
 
-func (a *API) end(r *request) {
-	r.ctx, r.key, r.query = nil, nil, nil
-	a.requests.Put(r)
-}
+func (r *request) end() { r.ctx, r.key, r.query = nil, nil, nil }
 
 func (a *API) refuse(ctx *fasthttp.RequestCtx, err error) {
 	p := problemOf(err)

@@ -9,12 +9,13 @@ import (
 	"github.com/fondue-server/fondue/internal/command"
 )
 
-// params are the parameters of a request. Those not given keep the defaults
+// params are the parameters of a request, and what its header adds to them. Those not given keep the defaults
 // that Handle and keyOrDefault set.
 type params struct {
 	key      []byte
 	by, init int64
 	given    param
+	fields   field
 }
 
 // param is a set of query parameters, as bits.
