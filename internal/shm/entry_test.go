@@ -31,7 +31,7 @@ func TestLongKeyBehindTheLastItem(t *testing.T) {
 	}
 	var k, c target
 	k.aim(short, s.seed)
-	behind := long(0)
+	var behind []byte
 	for i := 1; ; i++ {
 		behind = long(i)
 		if c.aim(behind, s.seed); c.bucket(len(sh.buckets)) == k.bucket(len(sh.buckets)) {
