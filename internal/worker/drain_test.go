@@ -21,7 +21,7 @@ func closeDoors(t testing.TB, s *testServer) {
 	}
 }
 
-var full = pace{window: drainWindow, timeout: 10 * time.Second}
+var full = pace{window: drainWindow, timeout: time.Minute}
 
 // TestDrainUnderKeepAliveLoad: nobody who honours Connection: close sees a
 // request fail, and every acknowledged increment is there.
@@ -45,8 +45,15 @@ func TestDrainUnderKeepAliveLoad(t *testing.T) {
 							return
 						default:
 						}
+						patience := 300 * time.Millisecond
+						if first {
+							patience = time.Minute
+						}
 						var err error
-						if c, err = dial(network, s.addr); err != nil {
+						if c, err = dial(network, s.addr, patience); err != nil {
+							if first {
+								t.Errorf("%s: first connect: %v", network, err)
+							}
 							return // the door is closed
 						}
 					}
@@ -228,7 +235,7 @@ func TestLeaveLosesNoRequest(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, "tcp")
 	for round := range 200 {
-		c, err := dial("tcp", s.addr)
+		c, err := dial("tcp", s.addr, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,7 @@ func TestLastWords(t *testing.T) {
 		w.ShutdownTimeout = 50 * time.Millisecond
 	})
 	p.awaitReady(t)
-	c, err := dial("tcp", p.addr)
+	c, err := dial("tcp", p.addr, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -145,7 +145,7 @@ func TestLifeOfAWorker(t *testing.T) {
 	region, master := newRegion(t)
 	p := spawn(t, region, master, nil)
 	p.awaitReady(t)
-	c, err := dial("tcp", p.addr)
+	c, err := dial("tcp", p.addr, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestMasterGone(t *testing.T) {
 	region, master := newRegion(t)
 	p := spawn(t, region, master, nil)
 	p.awaitReady(t)
-	idle, err := dial("tcp", p.addr)
+	idle, err := dial("tcp", p.addr, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func TestMasterGone(t *testing.T) {
 	if _, err := idle.send(increment); err != nil {
 		t.Fatal(err)
 	}
-	stuck, err := dial("tcp", p.addr)
+	stuck, err := dial("tcp", p.addr, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +288,7 @@ func TestDescriptorExhaustion(t *testing.T) {
 	// More connections than descriptors: the rest waits in the queue.
 	clients := make([]*client, 80)
 	for i := range clients {
-		c, err := dial("tcp", p.addr)
+		c, err := dial("tcp", p.addr, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}

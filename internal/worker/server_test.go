@@ -109,8 +109,10 @@ type client struct {
 	in *bufio.Reader
 }
 
-func dial(network, addr string) (*client, error) {
-	nc, err := net.DialTimeout(network, addr, 300*time.Millisecond)
+// dial connects within patience: short where the door may be closed, which a
+// client learns by waiting.
+func dial(network, addr string, patience time.Duration) (*client, error) {
+	nc, err := net.DialTimeout(network, addr, patience)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +122,7 @@ func dial(network, addr string) (*client, error) {
 
 func mustDial(t testing.TB, s *testServer) *client {
 	t.Helper()
-	c, err := dial("tcp", s.addr)
+	c, err := dial("tcp", s.addr, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +166,7 @@ func TestServes(t *testing.T) {
 	t.Parallel()
 	for _, network := range []string{"tcp", "unix"} {
 		s := newTestServer(t, network)
-		c, err := dial(network, s.addr)
+		c, err := dial(network, s.addr, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,9 +195,9 @@ func TestServes(t *testing.T) {
 
 func waitFor(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("no %s within 10 s", what)
+			t.Fatalf("no %s within a minute", what)
 		}
 	}
 }
@@ -230,7 +232,7 @@ func TestListenerStaysNonblocking(t *testing.T) {
 			}
 		}
 		check("inherited")
-		c, err := dial(network, s.addr)
+		c, err := dial(network, s.addr, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
