@@ -227,6 +227,9 @@ func (c *crew) sweep() {
 	if err != nil {
 		c.log.Error("sweep of the region failed", "reason", err)
 	}
+	if errors.Is(err, shm.ErrCorrupt) {
+		c.giveUp(damaged(err))
+	}
 	logRecoveries(c.log, repaired)
 }
 

@@ -152,6 +152,21 @@ func TestDamagedRegion(t *testing.T) {
 	})
 }
 
+// TestDamageFoundBySweep: the same, for a process of another master.
+func TestDamageFoundBySweep(t *testing.T) {
+	perform(t, 1, func(f *theatre) {
+		f.startServing()
+		f.damaged = shm.ErrCorrupt
+		f.pass(sweepEvery)
+		f.expect("doors", "SIGTERM 101", "close")
+		f.damaged = nil
+		f.ends(exited(handoff.ExitOK), 101)
+		if err := f.over(); !errors.Is(err, shm.ErrCorrupt) {
+			t.Errorf("error: %v", err)
+		}
+	})
+}
+
 func TestCannotBootLater(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
 		f.startServing()

@@ -94,9 +94,13 @@ func (c *crew) recover(id shm.ID) (shm.Recovery, error) {
 	done, err := c.board.Recover(id)
 	if err != nil {
 		c.log.Error("region could not be repaired", "slot", id.Slot, "generation", id.Generation, "reason", err)
-		err = fmt.Errorf("%w; look at it with check, set it aside with --fresh", err)
+		err = damaged(err)
 	}
 	return done, err
+}
+
+func damaged(err error) error {
+	return fmt.Errorf("%w; look at it with check, set it aside with --fresh", err)
 }
 
 // hearLastWords waits for the reason that a process wrote before it ended. It

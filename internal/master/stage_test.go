@@ -129,7 +129,7 @@ func (f *theatre) Sweep() ([]shm.Recovery, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sweeps++
-	return nil, nil
+	return nil, f.damaged
 }
 
 func (f *theatre) spawn(w handoff.Worker, _ []int) (int, io.ReadCloser, error) {

@@ -3,6 +3,7 @@ package shm
 import (
 	"fmt"
 	"hash/crc32"
+	"sync/atomic"
 )
 
 // Violation is one place where a region contradicts its own rules.
@@ -52,9 +53,11 @@ func (r *Region) Check() Report {
 	}
 	r.checkSlots(&report)
 	r.checkArgs(&report)
+	r.checkLock(&report, -1, r.sb.args, &r.args().lock)
 	var snap snapshot
 	for i := range r.shards {
 		report.Shards++
+		r.checkLock(&report, i, r.shards[i].start, &r.shards[i].header.lock)
 		if !snap.take(&r.shards[i]) {
 			report.Busy = append(report.Busy, i)
 			continue
@@ -80,6 +83,33 @@ func (r *Region) checkSlots(report *Report) {
 			report.violate(-1, off+8, "slot %d is owned by slot %d, which is no master's", i, owner.Slot)
 		}
 	}
+}
+
+// checkLock verifies that a lock that is held names a process that holds a
+// slot, living or dead: no other is ever recovered, so the lock would be held
+// for ever. The process may have let go and left in between; then the lock is
+// another's, or free.
+func (r *Region) checkLock(report *Report, shard int, off uint64, lock *atomic.Uint32) {
+	for {
+		held := lock.Load()
+		if held == 0 || r.names(held) {
+			return
+		}
+		if lock.Load() == held {
+			report.violate(shard, off, "locked by slot %d in a generation that nobody has", slotOf(held))
+			return
+		}
+	}
+}
+
+// names says whether the owner in a lock word is the one who has that slot.
+func (r *Region) names(held uint32) bool {
+	slot := slotOf(held)
+	if slot < 0 || slot >= r.slotCount() {
+		return false
+	}
+	gen, phase := unpackControl(r.slot(slot).control.Load())
+	return phase != phaseFree && lockOwner(ID{Slot: slot, Generation: gen}) == held&^waiters
 }
 
 func (r *Region) checkArgs(report *Report) {

@@ -18,7 +18,7 @@ type silent struct {
 func (s silent) header(at, bit uint64) string {
 	switch {
 	case at == 0 && bit < 32:
-		return "pending" // the lock word
+		return "" // the lock word: a free lock that names nobody
 	case at == 64 && bit == 0:
 		return "pending" // seq, odd
 	case at == 64:

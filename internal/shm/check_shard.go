@@ -8,12 +8,18 @@ type shardCheck struct {
 	report *Report
 	sb     *superblock
 
-	fresh  uint64
-	inList []bool            // slabs found in a partial list or in the pool
-	free   map[uint64]bool   // items on a slab's free list, by offset
-	linked map[uint64]uint64 // entries reached from a bucket: offset to bucket
-	used   uint64
+	fresh   uint64
+	inList  []bool // slabs found in a partial list or in the pool
+	free    []bool // items on a slab's free list, by line
+	linked  []bool // entries reached from a bucket, by line
+	entries uint64 // that are linked
+	used    uint64
+	key     []byte // of the last entry
+	chained []uint64
 }
+
+// line is the number of the line at off, among the shard's items.
+func (c *shardCheck) line(off uint64) uint64 { return (off - c.shard.items) / lineSize }
 
 func (c *shardCheck) run() {
 	c.report.Pending = append(c.report.Pending, c.unfinished()...)
@@ -29,8 +35,8 @@ func (c *shardCheck) run() {
 	}
 	c.report.Slabs += c.fresh
 	c.inList = make([]bool, len(sh.slabs))
-	c.free = map[uint64]bool{}
-	c.linked = map[uint64]uint64{}
+	c.free = make([]bool, c.fresh*slabSize/lineSize)
+	c.linked = make([]bool, c.fresh*slabSize/lineSize)
 	c.lists()
 	for n := range uint64(len(sh.slabs)) {
 		c.slab(n)
@@ -40,10 +46,10 @@ func (c *shardCheck) run() {
 	}
 	c.reachable()
 	entries := c.at(sh.offsetOf(entriesAt))
-	if entries != uint64(len(c.linked)) {
-		c.violate(sh.offsetOf(entriesAt), "counts %d entries, %d are linked", entries, len(c.linked))
+	if entries != c.entries {
+		c.violate(sh.offsetOf(entriesAt), "counts %d entries, %d are linked", entries, c.entries)
 	}
-	c.report.Entries += uint64(len(c.linked))
+	c.report.Entries += c.entries
 }
 
 func (c *shardCheck) violate(off uint64, format string, args ...any) {
@@ -122,11 +128,11 @@ func (c *shardCheck) slab(n uint64) {
 	free := uint64(0)
 	for link := use.free; link != 0; free++ {
 		item := c.shard.itemOff(n, use.class, link-1)
-		if link > use.bump || c.free[item] {
+		if link > use.bump || c.free[c.line(item)] {
 			c.violate(off, "the free list of slab %d leads to item %d twice or beyond %d", n, link-1, use.bump)
 			return
 		}
-		c.free[item] = true
+		c.free[c.line(item)] = true
 		link = c.at(item + linkAt)
 	}
 	if free != use.bump-use.used {
@@ -138,7 +144,7 @@ func (c *shardCheck) slab(n uint64) {
 // chain verifies the entries of one bucket.
 func (c *shardCheck) chain(b uint64) {
 	from := c.shard.bucketOff(b)
-	keys := map[string]bool{}
+	c.chained = c.chained[:0]
 	for link := c.at(from); link != 0; {
 		off := link & offsetMask
 		size, ok := c.item(off)
@@ -146,17 +152,20 @@ func (c *shardCheck) chain(b uint64) {
 			c.violate(from, "link to %d, where no item is in use", off)
 			return
 		}
-		if _, twice := c.linked[off]; twice {
+		if c.linked[c.line(off)] {
 			c.violate(from, "entry at %d is linked twice", off)
 			return
 		}
-		c.linked[off] = b
+		c.linked[c.line(off)] = true
+		c.entries++
 		key, ok := c.entry(off, size)
 		if ok {
-			if keys[string(key)] {
-				c.violate(off, "key %q is there twice", key)
+			for _, other := range c.chained {
+				if c.sameKey(off, other) {
+					c.violate(off, "key %q is there twice", key)
+				}
 			}
-			keys[string(key)] = true
+			c.chained = append(c.chained, off)
 			var k target
 			k.aim(key, c.sb.hashSeed)
 			if home := k.hash >> shardShift(c.sb.shards); k.bucket(len(c.shard.buckets)) != b || home != uint64(c.shard.index) {
@@ -185,7 +194,7 @@ func (c *shardCheck) item(off uint64) (size uint64, ok bool) {
 		return 0, false
 	}
 	within := (off - c.shard.items) % slabSize
-	return size, within%size == 0 && within/size < use.bump && !c.free[off]
+	return size, within%size == 0 && within/size < use.bump && !c.free[c.line(off)]
 }
 
 // entry verifies one entry on its own and returns its key.
@@ -209,9 +218,11 @@ func (c *shardCheck) entry(off, size uint64) (key []byte, ok bool) {
 		c.violate(off+metaAt, "a key of %d bytes in an item of %d", n, size)
 		return nil, false
 	}
+	key = c.key[:0]
 	for i := range int(n+7) / 8 {
 		key = binary.LittleEndian.AppendUint64(key, c.at(off+uint64(keyWordAt(i))))
 	}
+	c.key = key
 	for _, b := range key[n:] {
 		if b != 0 {
 			c.violate(off+entryHead, "a key is not padded with zeros")
@@ -219,6 +230,20 @@ func (c *shardCheck) entry(off, size uint64) (key []byte, ok bool) {
 		}
 	}
 	return key[:n], true
+}
+
+// sameKey compares the keys of two entries, both of a length that is possible.
+func (c *shardCheck) sameKey(a, b uint64) bool {
+	if c.at(a+metaAt) != c.at(b+metaAt) {
+		return false
+	}
+	n := c.at(a+metaAt) & 0xffffffff
+	for i := range int(n+7) / 8 {
+		if at := uint64(keyWordAt(i)); c.at(a+at) != c.at(b+at) {
+			return false
+		}
+	}
+	return true
 }
 
 // reachable verifies that every item in use hangs in a chain.
@@ -230,12 +255,12 @@ func (c *shardCheck) reachable() {
 		}
 		for i := range min(use.bump, use.capacity()) {
 			off := c.shard.itemOff(n, use.class, i)
-			if _, ok := c.linked[off]; !ok && !c.free[off] {
+			if !c.linked[c.line(off)] && !c.free[c.line(off)] {
 				c.violate(off, "item %d of slab %d is leaked: neither free nor linked", i, n)
 			}
 		}
 	}
-	if c.used != uint64(len(c.linked)) {
-		c.violate(c.shard.slabsAt, "slabs count %d items in use, %d are linked", c.used, len(c.linked))
+	if c.used != c.entries {
+		c.violate(c.shard.slabsAt, "slabs count %d items in use, %d are linked", c.used, c.entries)
 	}
 }

@@ -86,6 +86,14 @@ func TestCheckFindsEachViolation(t *testing.T) {
 		}},
 		{"fresh beyond", "slabs taken of", func(w wounds) { w.sh.header.fresh.Store(uint64(len(w.sh.slabs)) + 1) }},
 		{"fresh too high", "is lost", func(w wounds) { w.sh.header.fresh.Add(1) }},
+		{"lock of a slot there is not", "locked by slot", func(w wounds) { w.sh.header.lock.Store(999 << slotShift) }},
+		{"lock of no owner", "locked by slot -1", func(w wounds) { w.sh.header.lock.Store(waiters) }},
+		{"lock of the arguments", "locked by slot", func(w wounds) { w.r.args().lock.Store(lockOwner(ID{Slot: 0, Generation: 77})) }},
+		{"a change that nobody applies", "no lock holder", func(w wounds) {
+			w.sh.header.pairs[0].offset.Store(w.sh.offsetOf(freshAt))
+			w.sh.header.pairs[0].value.Store(w.sh.header.fresh.Load())
+			w.sh.header.state.Store(1<<32 | uint64(w.sh.pairsCRC(1)))
+		}},
 		{"fresh too low", "taken", func(w wounds) { w.sh.header.fresh.Add(^uint64(0)) }},
 		{"entries", "counts", func(w wounds) { w.sh.header.entries.Add(1) }},
 		{"list of no class", "a list for class 9", func(w wounds) { w.sh.header.partial[9].Store(1) }},

@@ -152,6 +152,7 @@ func (tr trial) goesOn(s *Store, want world) error {
 	for i := 0; i < 70; i += 2 {
 		steps = append(steps, del(fmt.Sprintf("new%d", i)))
 	}
+	steps = append(steps, setArgs(`{"goes":"on"}`))
 	if _, err := run(s, steps); err != nil {
 		return err
 	}

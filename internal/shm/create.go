@@ -35,14 +35,17 @@ func Create(path string, g Geometry) (*Region, error) {
 		f.Close()
 		return nil, err
 	}
+	r, err := openFile(f, path, unix.PROT_READ|unix.PROT_WRITE)
+	if err != nil {
+		return nil, err
+	}
 	if err := link(f, path); err != nil {
-		f.Close()
 		if errors.Is(err, fs.ErrExist) {
 			err = ErrExists
 		}
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), r.Close())
 	}
-	return openFile(f, path, unix.PROT_READ|unix.PROT_WRITE)
+	return r, nil
 }
 
 // unnamed opens a file in dir that has no name yet.
@@ -57,10 +60,14 @@ func unnamed(dir string) (*os.File, error) {
 // fill reserves the file and writes its superblock. All other parts begin as zero.
 func fill(f *os.File, sb superblock, dir string) error {
 	var free unix.Statfs_t
-	if err := unix.Fstatfs(int(f.Fd()), &free); err == nil && sb.size > free.Bavail*uint64(free.Bsize) {
+	// A tmpfs without a limit shows no blocks at all.
+	if err := unix.Fstatfs(int(f.Fd()), &free); err == nil && free.Blocks > 0 && sb.size > free.Bavail*uint64(free.Bsize) {
 		return fmt.Errorf("%w: %d bytes wanted, %s has %d free", ErrNoSpace, sb.size, dir, free.Bavail*uint64(free.Bsize))
 	}
-	switch err := unix.Fallocate(int(f.Fd()), 0, 0, int64(sb.size)); {
+	if err := f.Chmod(0o600); err != nil { // whatever the umask says
+		return err
+	}
+	switch err := reserve(f, int64(sb.size)); {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EFBIG):
 		return fmt.Errorf("%w: %d bytes wanted in %s", ErrNoSpace, sb.size, dir)
 	case errors.Is(err, unix.EOPNOTSUPP):
@@ -73,6 +80,15 @@ func fill(f *os.File, sb superblock, dir string) error {
 		return fmt.Errorf("map: %w", err)
 	}
 	return errors.Join(memoryOf(bytes).seal(sb), unix.Munmap(bytes))
+}
+
+// reserve allocates the whole file; a signal may interrupt that.
+func reserve(f *os.File, size int64) error {
+	for {
+		if err := unix.Fallocate(int(f.Fd()), 0, 0, size); err != unix.EINTR {
+			return err
+		}
+	}
 }
 
 // link names an unnamed file, unless the name is taken.

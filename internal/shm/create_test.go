@@ -108,7 +108,7 @@ func TestCreateWithoutRoom(t *testing.T) {
 			t.Skipf("may not mount: %v", err)
 		}
 		t.Cleanup(func() {
-			if err := unix.Unmount(dir, 0); err != nil {
+			if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
 				t.Error(err)
 			}
 		})

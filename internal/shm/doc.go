@@ -54,7 +54,7 @@
 //	offset  size  field   writer             order
 //	0       8     word    anybody            kind<<62 | generation<<44 | 44-bit value: compare-and-swap
 //	8       8     link    lock holder        redo record; next in bucket, or next free item+1
-//	16      8     wide    lock holder        one store; the value where 44 bits do not hold it
+//	16      8     wide    lock holder        one store; the value where 44 bits do not hold it (for byte values: version)
 //	24      8     meta    lock holder        before the entry is linked: hash<<32 | key length
 //	32      8     expiry  lock holder        reserved for time to live: ms since boot, 0 never
 //	40      8     body    lock holder        reserved for byte values: offset of the first block

@@ -66,6 +66,12 @@ func (k *target) holds(e *entry) bool {
 	return len(key) == 0 || keyWord(e, i).Load() == k.last
 }
 
+// Made beforehand: the lock holder does not format. Check tells where.
+var (
+	errChain = fmt.Errorf("%w: a chain of entries is broken", ErrCorrupt)
+	errSlabs = fmt.Errorf("%w: slabs and their lists do not agree", ErrCorrupt)
+)
+
 // verdict is the outcome of a lookup without the lock.
 type verdict int
 
@@ -140,7 +146,7 @@ func (sh *shard) findLocked(k *target) (place, error) {
 		}
 		at = off + linkAt
 	}
-	return place{}, fmt.Errorf("%w: shard %d, a chain of entries is broken at %d", ErrCorrupt, sh.index, at)
+	return place{}, errChain
 }
 
 // insertLocked adds an entry for a key that is absent. Errors: ErrFull, ErrCorrupt.
@@ -158,7 +164,7 @@ func (sh *shard) insertLocked(k *target, v int64) error {
 func (sh *shard) planInsertLocked(t *redo, k *target, v int64) error {
 	off, ok := sh.takeLocked(t, classFor(len(k.key)))
 	if t.bad {
-		return sh.contradiction()
+		return errSlabs
 	}
 	if !ok {
 		return ErrFull
@@ -202,10 +208,6 @@ func (sh *shard) deleteLocked(p place) (int64, error) {
 	return int64(sh.mem.entry(p.entry).wide.Load()), nil
 }
 
-func (sh *shard) contradiction() error {
-	return fmt.Errorf("%w: shard %d, its slabs and lists do not agree", ErrCorrupt, sh.index)
-}
-
 func (sh *shard) planDeleteLocked(t *redo, p place) error {
 	e := sh.mem.entry(p.entry)
 	t.kill(p.entry, e.word.Load())
@@ -213,7 +215,7 @@ func (sh *shard) planDeleteLocked(t *redo, p place) error {
 	sh.giveLocked(t, p.entry)
 	t.set(sh.offsetOf(entriesAt), sh.header.entries.Load()-1)
 	if t.bad {
-		return sh.contradiction()
+		return errSlabs
 	}
 	return nil
 }

@@ -19,6 +19,8 @@ var (
 
 // Errors of opening a region. The file is never changed by any of them.
 var (
+	// ErrNotPrivate: others than this process's user may write to the file.
+	ErrNotPrivate = errors.New("region file is not private")
 	// ErrNotRegion: the file does not begin as a region does.
 	ErrNotRegion = errors.New("not a fondue region")
 	// ErrVersion: a region of another layout, made by another release.

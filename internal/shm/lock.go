@@ -19,15 +19,19 @@ const (
 
 	// spins before sleeping: an insert takes a few hundred nanoseconds.
 	lockSpins = 64
-	// A sleeper looks again by itself, so that a lost wake-up costs this and
-	// no more. None is known.
-	lockPatience = 100 * time.Millisecond
 )
+
+// lockPatience is when a sleeper looks again by itself, so that a lost wake-up
+// would cost this and no more. Tests of the wake-ups set it to for ever.
+var lockPatience = 100 * time.Millisecond
 
 // lockOwner is the identity in a lock word, waiters bit clear.
 func lockOwner(id ID) uint32 {
 	return id.Generation<<genShift | uint32(id.Slot+1)<<slotShift
 }
+
+// slotOf is the owner's slot, -1 where there is none.
+func slotOf(held uint32) int { return int(held>>slotShift&(1<<(genShift-slotShift)-1)) - 1 }
 
 // acquire takes the lock for owner and returns pinned. It reports whether it
 // had to sleep.
@@ -84,6 +88,11 @@ func seize(w *atomic.Uint32, dead, owner uint32) bool {
 		}
 	}
 }
+
+// handBack gives a lock that was seized back to its dead owner's name, because
+// what it guards could not be repaired: the next recoverer finds what this one
+// found. Nobody else changes the word meanwhile but to set the waiters bit.
+func handBack(w *atomic.Uint32, owner, dead uint32) { cas32(w, owner|waiters, dead|waiters) }
 
 // surrender frees a lock that was seized and wakes every sleeper.
 func surrender(w *atomic.Uint32) {

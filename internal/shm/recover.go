@@ -43,8 +43,10 @@ func (s *Store) repairAll(dead uint32) (done Recovery, err error) {
 		done.Locks++
 		replayed, failed := sh.repairLocked()
 		if failed != nil {
+			// It stays locked: half a change must not be built upon.
 			err = errors.Join(err, failed)
-			continue // stays locked: half a change must not be built upon
+			handBack(&sh.header.lock, s.owner, dead)
+			continue
 		}
 		if replayed {
 			done.Replayed++

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -98,8 +99,8 @@ func NewHeap(g Geometry) (*Region, error) {
 }
 
 // Open maps the region at path for reading and writing. The file is not
-// changed. Errors: fs.ErrNotExist, ErrNotRegion, ErrDamaged, ErrVersion,
-// ErrTruncated, ErrOtherBoot.
+// changed. Errors: fs.ErrNotExist, ErrNotPrivate, ErrNotRegion, ErrDamaged,
+// ErrVersion, ErrTruncated, ErrOtherBoot.
 func Open(path string) (*Region, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
 	if errors.Is(err, unix.EISDIR) {
@@ -151,6 +152,20 @@ func openFile(f *os.File, path string, prot int) (*Region, error) {
 	return r, nil
 }
 
+// private refuses a file that somebody else may write to: the directory of a
+// region is often everybody's, and whoever got there first must not own what
+// this process counts on.
+func private(info os.FileInfo) error {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if ok && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%w: it belongs to user %d, this process is user %d", ErrNotPrivate, st.Uid, os.Geteuid())
+	}
+	if perm := info.Mode().Perm(); perm&0o077 != 0 {
+		return fmt.Errorf("%w: its mode is %04o, not 0600", ErrNotPrivate, perm)
+	}
+	return nil
+}
+
 func mapFile(f *os.File, path string, prot int) (*Region, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -158,6 +173,9 @@ func mapFile(f *os.File, path string, prot int) (*Region, error) {
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w: not a regular file", ErrNotRegion)
+	}
+	if err := private(info); err != nil && prot&unix.PROT_WRITE != 0 {
+		return nil, err
 	}
 	page := make([]byte, min(info.Size(), pageSize))
 	if _, err := f.ReadAt(page, 0); err != nil {

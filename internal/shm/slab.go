@@ -25,6 +25,16 @@ func packLinks(next, prev uint64) uint64 { return next<<32 | prev }
 
 func unpackLinks(w uint64) (next, prev uint64) { return w >> 32, w & 0xffffffff }
 
+// takenLocked says whether slab n is one that was ever taken, as every link in
+// a list must say. It makes t bad otherwise.
+func (sh *shard) takenLocked(t *redo, n uint64) bool {
+	if fresh := t.get(sh, sh.offsetOf(freshAt)); n < fresh && fresh <= uint64(len(sh.slabs)) {
+		return true
+	}
+	t.bad = true
+	return false
+}
+
 // takeLocked reserves an item of the class in t and returns its offset. The
 // item is still free until t is committed: it may be filled, except for its
 // link. ok is false when the shard has no room, or t is bad.
@@ -36,6 +46,9 @@ func (sh *shard) takeLocked(t *redo, class uint64) (off uint64, ok bool) {
 		}
 	}
 	n := head - 1
+	if !sh.takenLocked(t, n) {
+		return 0, false
+	}
 	use := unpackUse(t.get(sh, sh.useOff(n)))
 	if use.class != class || !use.sound() || use.used == use.capacity() {
 		t.bad = true
@@ -44,7 +57,10 @@ func (sh *shard) takeLocked(t *redo, class uint64) (off uint64, ok bool) {
 	item := use.bump
 	if use.free != 0 {
 		item = use.free - 1
-		use.free = t.get(sh, sh.itemOff(n, class, item)+linkAt)
+		if use.free = t.get(sh, sh.itemOff(n, class, item)+linkAt); use.free > use.bump {
+			t.bad = true
+			return 0, false
+		}
 	} else {
 		use.bump++
 	}
@@ -60,6 +76,9 @@ func (sh *shard) takeLocked(t *redo, class uint64) (off uint64, ok bool) {
 // for any class, unless it is the last of its class with room.
 func (sh *shard) giveLocked(t *redo, off uint64) {
 	n := (off - sh.items) / slabSize
+	if !sh.takenLocked(t, n) {
+		return
+	}
 	use := unpackUse(t.get(sh, sh.useOff(n)))
 	if !use.sound() || use.used == 0 {
 		t.bad = true
@@ -87,6 +106,9 @@ func (sh *shard) giveLocked(t *redo, off uint64) {
 func (sh *shard) assignLocked(t *redo, class uint64) (slabPlus1 uint64, ok bool) {
 	poolOff, freshOff := sh.offsetOf(poolAt), sh.offsetOf(freshAt)
 	if head := t.get(sh, poolOff); head != 0 {
+		if !sh.takenLocked(t, head-1) {
+			return 0, false
+		}
 		next, _ := unpackLinks(t.get(sh, sh.linksOff(head-1)))
 		t.set(poolOff, next)
 		slabPlus1 = head
@@ -105,7 +127,7 @@ func (sh *shard) assignLocked(t *redo, class uint64) (slabPlus1 uint64, ok bool)
 func (sh *shard) linkSlabLocked(t *redo, class, n uint64) {
 	head := t.get(sh, sh.partialOff(class))
 	t.set(sh.linksOff(n), packLinks(head, 0))
-	if head != 0 {
+	if head != 0 && sh.takenLocked(t, head-1) {
 		next, _ := unpackLinks(t.get(sh, sh.linksOff(head-1)))
 		t.set(sh.linksOff(head-1), packLinks(next, n+1))
 	}
@@ -117,11 +139,11 @@ func (sh *shard) unlinkSlabLocked(t *redo, class, n uint64) {
 	next, prev := unpackLinks(t.get(sh, sh.linksOff(n)))
 	if prev == 0 {
 		t.set(sh.partialOff(class), next)
-	} else {
+	} else if sh.takenLocked(t, prev-1) {
 		_, before := unpackLinks(t.get(sh, sh.linksOff(prev-1)))
 		t.set(sh.linksOff(prev-1), packLinks(next, before))
 	}
-	if next != 0 {
+	if next != 0 && sh.takenLocked(t, next-1) {
 		after, _ := unpackLinks(t.get(sh, sh.linksOff(next-1)))
 		t.set(sh.linksOff(next-1), packLinks(after, prev))
 	}

@@ -36,6 +36,9 @@ func (s *snapshot) take(sh *shard) bool {
 		s.copy(sh.items - sh.start + fresh*slabSize)
 		if h.seq.Load() == s.seq && h.state.Load() == s.state {
 			s.apply()
+			if s.bad == nil && s.state != 0 && s.lock == 0 && h.lock.Load() == 0 && h.state.Load() == s.state && h.seq.Load() == s.seq {
+				s.bad = errors.New("a committed change that no lock holder is there to apply")
+			}
 			return true
 		}
 		if try%16 == 15 {
@@ -102,7 +105,7 @@ func (s *snapshot) at(off uint64) uint64 {
 func (s *snapshot) unfinished() []string {
 	var out []string
 	if s.lock != 0 {
-		out = append(out, fmt.Sprintf("shard %d is locked by slot %d", s.shard.index, int(s.lock>>slotShift&(1<<(genShift-slotShift)-1))-1))
+		out = append(out, fmt.Sprintf("shard %d is locked by slot %d", s.shard.index, slotOf(s.lock)))
 	}
 	if s.state != 0 {
 		out = append(out, fmt.Sprintf("shard %d has a committed change of %d words to apply", s.shard.index, s.state>>32))

@@ -6,11 +6,11 @@ import "math"
 //
 //	63..62 kind | 61..44 generation | 43..0 value, two's complement
 //
-// The generation moves each time the word changes kind, so a compare-and-swap
-// by somebody who read an earlier life of the entry fails. It has 18 bits: an
-// add goes wrong only if its thread is stopped between the load and the swap
-// (about a nanosecond) while the entry is recycled a multiple of 262,144 times
-// and ends with the same value. See docs/adr/0003-counter-word.md.
+// The generation moves with each kill and each change between narrow and wide,
+// so a compare-and-swap by somebody who read an earlier life of the entry fails.
+// It has 18 bits: an add goes wrong only if its thread is stopped just between
+// the load and the swap while the entry is recycled an exact multiple of
+// 262,144 times and has the same value then. See docs/adr/0003-counter-word.md.
 const (
 	kindDead   = 0 // free, or deleted and about to be
 	kindNarrow = 1 // value is in the word
