@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -40,8 +41,39 @@ func CloseDoor(fd int) error {
 		return os.NewSyscallError("shutdown", unix.Shutdown(fd, unix.SHUT_RD))
 	case unix.AF_INET, unix.AF_INET6:
 		program := dropSYN
-		return os.NewSyscallError("setsockopt", unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
-			&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}))
+		err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+			&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})
+		if errors.Is(err, unix.EPERM) {
+			return requireHops(fd, domain, maxHops)
+		}
+		return os.NewSyscallError("setsockopt", err)
 	}
 	return fmt.Errorf("close the door of descriptor %d: socket domain %d is not known", fd, domain)
+}
+
+// maxHops is what no packet has left that took a hop, or came from a system
+// whose packets start with less, as Linux's do with 64.
+const maxHops = 255
+
+// requireHops makes the socket drop packets with fewer hops left than least:
+// the door where a filter on a TCP socket is a privilege (Linux 6.18 refuses it
+// without CAP_NET_ADMIN). The kernel looks at it after it has found the
+// handshake that a segment belongs to, so those under way are completed.
+func requireHops(fd, domain, least int) error {
+	// An IPv6 socket may take IPv4 connections, too.
+	err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MINTTL, least)
+	if domain == unix.AF_INET6 {
+		err = errors.Join(err, unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MINHOPCOUNT, least))
+	}
+	return os.NewSyscallError("setsockopt", err)
+}
+
+// Admit undoes for a connection what it may have inherited from a listener
+// whose door was closed during its handshake: its packets would be dropped.
+func Admit(fd int) error {
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil || domain == unix.AF_UNIX {
+		return os.NewSyscallError("getsockopt", err)
+	}
+	return requireHops(fd, domain, 0)
 }

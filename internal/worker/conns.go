@@ -4,8 +4,10 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
+	"github.com/fondue-server/fondue/internal/listen"
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
@@ -16,6 +18,8 @@ type conns struct {
 	mu    sync.Mutex
 	first *conn
 	open  int
+
+	admitting atomic.Bool // the door may be closed
 
 	starving atomic.Int32  // accept loops that wait for a descriptor
 	freed    chan struct{} // one descriptor was freed meanwhile
@@ -35,8 +39,27 @@ func (s *conns) add(nc net.Conn) *conn {
 	s.first = c
 	s.open++
 	s.mu.Unlock()
+	if s.admitting.Load() {
+		admit(c)
+	}
 	s.store.ConnOpened()
 	return c
+}
+
+// admit lets connections be heard that came through a closing door: those that
+// are open, and from now on each that is accepted.
+func (s *conns) admit() {
+	s.admitting.Store(true)
+	s.each(admit)
+}
+
+func admit(c *conn) {
+	raw, err := c.Conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return
+	}
+	// A connection that has ended needs no hearing.
+	_ = raw.Control(func(fd uintptr) { _ = listen.Admit(int(fd)) })
 }
 
 func (s *conns) remove(c *conn) {

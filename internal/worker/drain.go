@@ -34,7 +34,8 @@ var quick = pace{window: 100 * time.Millisecond, timeout: 400 * time.Millisecond
 // drain ends the server without failing a request. New connections must be
 // kept away already, or go to siblings:
 //
-//  1. readiness ends, and every reply says Connection: close;
+//  1. readiness ends, every reply says Connection: close, and connections that
+//     were made while the door was being closed are heard;
 //  2. for the window, what is queued is accepted and idle clients are awaited;
 //  3. the listeners are closed, once their queues are empty;
 //  4. connections between requests are closed, those with a request awaited.
@@ -45,6 +46,7 @@ func (s *server) drain(p pace, hurry <-chan struct{}) (cut int) {
 	s.commands.Drain()
 	s.store.SetState(shm.StateDraining)
 	s.draining.Store(true)
+	s.conns.admit()
 
 	begin := time.Now()
 	tick := time.NewTicker(drainTick)
