@@ -27,7 +27,7 @@ func TestGracefulStops(t *testing.T) {
 		signal syscall.Signal
 	}{
 		{"reuseport, TERM", "127.0.0.1:0", nil, syscall.SIGTERM},
-		{"reuseport, INT", "[::1]:0", nil, syscall.SIGINT},
+		{"reuseport, INT", loopback6(t), nil, syscall.SIGINT},
 		{"shared", "127.0.0.1:0", []string{"--accept", "shared"}, syscall.SIGTERM},
 		{"unix", "unix:" + t.TempDir() + "/s", nil, syscall.SIGTERM},
 	} {
@@ -56,6 +56,17 @@ func TestGracefulStops(t *testing.T) {
 			t.Logf("5 stops, %d requests, none failed", total)
 		})
 	}
+}
+
+// loopback6 is a free port of the IPv6 loopback, or of IPv4's without one.
+func loopback6(t *testing.T) string {
+	probe, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Log("no IPv6 loopback on this host: IPv4 again")
+		return "127.0.0.1:0"
+	}
+	probe.Close()
+	return "[::1]:0"
 }
 
 // TestQuickStop: workers are ended at once, the region is whole.

@@ -92,8 +92,8 @@ func (s *Server) remember() { s.workers = append(s.workers, s.Children()...) }
 // executable.
 func (s *Server) WantNoOrphans(limit time.Duration) {
 	s.tb.Helper()
+	deadline := time.Now().Add(limit) // of all together
 	for _, pid := range s.workers {
-		deadline := time.Now().Add(limit)
 		for s.isOurs(pid) {
 			if time.Now().After(deadline) {
 				s.tb.Errorf("worker %d outlived its master by %v", pid, limit)

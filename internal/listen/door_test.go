@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,6 +24,9 @@ func echo(nl net.Listener) {
 		}
 		conns.Go(func() {
 			defer c.Close()
+			if raw, err := c.(syscall.Conn).SyscallConn(); err == nil {
+				raw.Control(func(fd uintptr) { Admit(int(fd)) }) // as a worker does while it drains
+			}
 			var b [1]byte
 			if _, err := c.Read(b[:]); err == nil {
 				c.Write(b[:])
@@ -35,6 +39,22 @@ func echo(nl net.Listener) {
 // Whoever got a connection gets an answer, while clients go on connecting
 // through the moment at which the door closes.
 func TestCloseDoorLosesNobody(t *testing.T) {
+	t.Run("as this user may", func(t *testing.T) {
+		closeDoorUnderLoad(t, (*Listener).CloseDoor)
+	})
+	t.Run("without privileges", func(t *testing.T) {
+		closeDoorUnderLoad(t, func(l *Listener) error {
+			var all error
+			for _, fd := range l.fds {
+				domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+				all = errors.Join(all, err, requireHops(fd, domain, maxHops))
+			}
+			return all
+		})
+	})
+}
+
+func closeDoorUnderLoad(t *testing.T, closeDoor func(*Listener) error) {
 	for _, address := range loopbacks(t) {
 		const slots, clients = 2, 16
 		l := open(t, address, slots, PerSlot)
@@ -75,7 +95,7 @@ func TestCloseDoorLosesNobody(t *testing.T) {
 			})
 		}
 		<-enough
-		if err := l.CloseDoor(); err != nil {
+		if err := closeDoor(l); err != nil {
 			t.Fatal(err)
 		}
 		running.Wait() // each client ends at the first connection it does not get

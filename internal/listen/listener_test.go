@@ -48,10 +48,12 @@ func inherit(t *testing.T, l *Listener, slot int) net.Listener {
 // loopbacks are the addresses to test with on this host.
 func loopbacks(t *testing.T) []string {
 	t.Helper()
-	if !hasIPv6() {
-		t.Log("no IPv6 on this host: tested with IPv4 only")
+	probe, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Log("no IPv6 loopback on this host: tested with IPv4 only")
 		return []string{"127.0.0.1:0"}
 	}
+	probe.Close()
 	return []string{"127.0.0.1:0", "[::1]:0"}
 }
 

@@ -45,6 +45,12 @@ func set(key string, v int64) step {
 	}
 }
 
+func preload(key string, v int64) step {
+	st := set(key, v)
+	st.do = func(s *Store) error { _, err := s.SetIfAbsent([]byte(key), v); return err }
+	return st
+}
+
 func addTo(key string, by int64) step {
 	return step{
 		name:  fmt.Sprintf("add %.8s %+d", key, by),
@@ -128,6 +134,7 @@ func crashScenarios() []scenario {
 	return []scenario{
 		{"first key", nil, []step{set("a", 1)}},
 		{"add creates", nil, []step{addTo("a", 7)}},
+		{"preload", []step{set("a", 1)}, []step{preload("b", 2)}},
 		{"create wide", nil, []step{set("a", wide)}},
 		{"longest key", nil, []step{set(long, 1), addTo(long, 1), del(long)}},
 		{"add", []step{set("a", 5)}, []step{addTo("a", 1), addTo("a", -9)}},
