@@ -86,8 +86,9 @@ func BenchmarkInsertDelete(b *testing.B) {
 }
 
 // BenchmarkAddParallel is two cores on the same keys, each in an order of its
-// own; the floor is what the hardware takes to pass the same cache lines
-// between the cores with a bare atomic add.
+// own. The floors are what the hardware takes to pass the same cache lines
+// between the cores: with a bare atomic add, whose misses overlap, and with a
+// load and a compare-and-swap, which wait for each other.
 func BenchmarkAddParallel(b *testing.B) {
 	for _, n := range []int{1, 1000} {
 		b.Run(fmt.Sprintf("keys=%d", n), func(b *testing.B) {
@@ -100,6 +101,17 @@ func BenchmarkAddParallel(b *testing.B) {
 					if _, err := s.Add(keys[order[i]], 1, 0); err != nil {
 						b.Error(err)
 						return
+					}
+				}
+			})
+		})
+		b.Run(fmt.Sprintf("swap-floor/keys=%d", n), func(b *testing.B) {
+			words := make([][cacheLine / 8]atomic.Uint64, n)
+			b.RunParallel(func(pb *testing.PB) {
+				order := rand.Perm(n)
+				for i := 0; pb.Next(); i = (i + 1) % n {
+					w := &words[order[i]][0]
+					for v := w.Load(); !w.CompareAndSwap(v, v+1); v = w.Load() {
 					}
 				}
 			})
