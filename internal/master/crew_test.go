@@ -140,7 +140,7 @@ func TestCannotBoot(t *testing.T) {
 func TestDamagedRegion(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
 		f.startServing()
-		f.damaged = shm.ErrCorrupt
+		f.damage(shm.ErrCorrupt)
 		f.ends(killed, 101)
 		f.expect("recover 0.0", "doors", "SIGTERM 102", "close")
 		f.pass(giveUpLimit + stopGrace)
@@ -156,10 +156,10 @@ func TestDamagedRegion(t *testing.T) {
 func TestDamageFoundBySweep(t *testing.T) {
 	perform(t, 1, func(f *theatre) {
 		f.startServing()
-		f.damaged = shm.ErrCorrupt
+		f.damage(shm.ErrCorrupt)
 		f.pass(sweepEvery)
 		f.expect("doors", "SIGTERM 101", "close")
-		f.damaged = nil
+		f.damage(nil)
 		f.ends(exited(handoff.ExitOK), 101)
 		if err := f.over(); !errors.Is(err, shm.ErrCorrupt) {
 			t.Errorf("error: %v", err)

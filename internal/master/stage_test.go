@@ -125,6 +125,13 @@ func (f *theatre) Recover(id shm.ID) (shm.Recovery, error) {
 	return shm.Recovery{ID: id}, nil
 }
 
+// damage makes the scoreboard answer err from now on.
+func (f *theatre) damage(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.damaged = err
+}
+
 func (f *theatre) Sweep() ([]shm.Recovery, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
