@@ -25,17 +25,19 @@ func TestWorkerKilledUnderLoad(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer region.Close()
-			load := e2e.StartLoad(t, s.Addrs[0], e2e.LoadOptions{KeepAlive: 16, NewConn: 4, Path: "/increment?key=k"})
+			load := e2e.StartLoad(t, s.Addrs[0], e2e.LoadOptions{KeepAlive: 16, NewConn: 4, Path: "/increment?key=k", Identify: true})
 			kills := 100
 			if testing.Short() {
 				kills = 20
 			}
 			var open int64
+			killed := map[int]bool{}
 			gaps := make([]time.Duration, 0, kills)
 			for range kills {
 				pause(load)
 				slot, conns := killOne(s, region)
 				open += conns
+				killed[slot.PID] = true
 				begin := time.Now()
 				e2e.Eventually(t, requestsLimit, "the slot serves again", func() bool {
 					row, ok := workerRow(region, slot.Slot)
@@ -56,6 +58,18 @@ func TestWorkerKilledUnderLoad(t *testing.T) {
 			}
 			if n := load.Broken.Load(); n > open {
 				t.Errorf("%d requests broken, the killed workers had %d connections", n, open)
+			}
+			identified := 0
+			for pid, n := range load.BrokenOf() {
+				if pid != 0 {
+					identified += n
+				}
+				if pid != 0 && !killed[pid] {
+					t.Errorf("%d connections of worker %d broke, which was not killed", n, pid)
+				}
+			}
+			if identified == 0 {
+				t.Error("no broken connection had said its worker's pid")
 			}
 			wantExact(t, count(t, s, "k"), load)
 			s.Stop()

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -28,6 +29,9 @@ type Load struct {
 
 	network, addr string
 	request       []byte
+	identify      bool
+	mu            sync.Mutex
+	brokenOf      map[int]int // broken requests by the worker's pid, 0 where it had not said
 	ending        atomic.Bool // a refused connect is the end of a client, not a failure
 	stop          chan struct{}
 	clients       sync.WaitGroup
@@ -39,12 +43,14 @@ type Load struct {
 type LoadOptions struct {
 	KeepAlive, NewConn int
 	Path               string
+	// Identify asks each connection's worker for its pid first, for BrokenOf.
+	Identify bool
 }
 
 // StartLoad begins to send; the caller ends it by Wait or Stop.
 func StartLoad(tb testing.TB, addr string, o LoadOptions) *Load {
 	tb.Helper()
-	l := &Load{network: "tcp", addr: addr, stop: make(chan struct{})}
+	l := &Load{network: "tcp", addr: addr, identify: o.Identify, brokenOf: map[int]int{}, stop: make(chan struct{})}
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
 		l.network, l.addr = "unix", path
 	}
@@ -89,20 +95,27 @@ func (l *Load) client(keep bool) {
 
 // converse sends requests on one connection until either side ends it.
 func (l *Load) converse(conn net.Conn, keep bool) {
-	answers := bufio.NewReader(conn)
-	for first := true; first || keep && !l.stopped(); first = false {
-		_ = conn.SetDeadline(time.Now().Add(requestLimit)) // a TCP or Unix connection takes deadlines
-		if _, err := conn.Write(l.request); err != nil {
-			l.note(&l.Broken, err)
-			return
+	answers, pid := bufio.NewReader(conn), 0
+	if l.identify {
+		response, body, err := exchange(conn, answers, []byte("GET /report HTTP/1.1\r\nHost: fondue\r\n\r\n"))
+		var report struct {
+			PID int `json:"current_process_id"`
 		}
-		response, err := http.ReadResponse(answers, nil)
 		if err == nil {
-			_, err = io.Copy(io.Discard, response.Body)
-			response.Body.Close()
+			err = json.Unmarshal(body, &report)
 		}
 		if err != nil {
-			l.note(&l.Broken, err)
+			l.broken(0, err)
+			return
+		}
+		if pid = report.PID; response.Close {
+			return
+		}
+	}
+	for first := true; first || keep && !l.stopped(); first = false {
+		response, _, err := exchange(conn, answers, l.request)
+		if err != nil {
+			l.broken(pid, err)
 			return
 		}
 		if response.StatusCode != http.StatusOK {
@@ -115,6 +128,32 @@ func (l *Load) converse(conn net.Conn, keep bool) {
 		}
 	}
 }
+
+// exchange sends one request and reads its answer to the end.
+func exchange(conn net.Conn, answers *bufio.Reader, request []byte) (*http.Response, []byte, error) {
+	_ = conn.SetDeadline(time.Now().Add(requestLimit)) // a TCP or Unix connection takes deadlines
+	if _, err := conn.Write(request); err != nil {
+		return nil, nil, err
+	}
+	response, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return response, body, err
+}
+
+func (l *Load) broken(pid int, err error) {
+	l.note(&l.Broken, err)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.brokenOf[pid]++
+}
+
+// BrokenOf tells how many requests broke by the pid of the worker that had the
+// connection, 0 where it had not said its pid yet; only after Stop or Wait.
+func (l *Load) BrokenOf() map[int]int { return l.brokenOf }
 
 func (l *Load) note(counter *atomic.Int64, err error) {
 	counter.Add(1)
