@@ -4,7 +4,7 @@ package shm
 
 import "testing"
 
-// The mistakes that DESIGN and experience know of, made on purpose: the same
+// The mistakes that are easily made here, made on purpose: the same
 // enumeration must catch each, or it proves nothing.
 
 // mistake makes a structural change in a wrong way.

@@ -37,18 +37,26 @@ func TestInheritedDescriptorProvesNothing(t *testing.T) {
 	}
 }
 
-// An orphan that comes late takes the byte lock of a slot that is claimed for
-// its successor, finds out, and lets go: the successor waits for that.
-func TestAttachOutwaitsALateOrphan(t *testing.T) {
-	r := mappedRegion(t, Geometry{Size: MinSize, Slots: 2})
+// claimedSlot is a region whose master has claimed a slot for a process that
+// has not come yet.
+func claimedSlot(t *testing.T) (r *Region, master *Store, id ID) {
+	t.Helper()
+	r = mappedRegion(t, Geometry{Size: MinSize, Slots: 2})
 	master, _, err := r.AttachMaster(false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := master.Claim(-1)
+	id, err = master.Claim(-1)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return r, master, id
+}
+
+// An orphan that comes late takes the byte lock of a slot that is claimed for
+// its successor, finds out, and lets go: the successor waits for that.
+func TestAttachOutwaitsALateOrphan(t *testing.T) {
+	r, master, id := claimedSlot(t)
 	orphan, err := Open(r.path)
 	if err != nil {
 		t.Fatal(err)
@@ -98,15 +106,7 @@ func orphanAttach(t *testing.T, path string, id ID) (*Store, error) {
 // A refused Attach takes nothing from whoever lives in the slot: neither the
 // lock that proves its life, nor what it says of itself.
 func TestRefusedAttachIsHarmless(t *testing.T) {
-	r := mappedRegion(t, Geometry{Size: MinSize, Slots: 1})
-	master, _, err := r.AttachMaster(false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := master.Claim(-1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, _, id := claimedSlot(t)
 	own, err := Open(r.path)
 	if err != nil {
 		t.Fatal(err)
