@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-
-	"github.com/fondue-server/fondue/internal/shm"
 )
 
 // parseArgs reads --args: a JSON object, or @ and the name of a file with one.
@@ -34,9 +32,6 @@ func compactArgs(text []byte) ([]byte, error) {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, text); err != nil {
 		return nil, err
-	}
-	if compact.Len() > shm.MaxArgs {
-		return nil, fmt.Errorf("%d bytes of arguments; at most %d fit", compact.Len(), shm.MaxArgs)
 	}
 	return compact.Bytes(), nil
 }

@@ -30,15 +30,20 @@ func check(p process, args []string) error {
 	} else if err != nil {
 		return err
 	}
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("region %s: %w: not a regular file; name it with --region PATH", path, shm.ErrNotRegion) // a pipe would wait for its writer
-	}
-	region, err := shm.OpenReadOnly(path)
+	region, err := openRegion(path, shm.OpenReadOnly)
 	if err != nil {
 		return explainRegion(err, path)
 	}
 	defer region.Close() // a read-only mapping: nothing can be lost
 	return printReport(p, region.Info(), region.Check())
+}
+
+// openRegion opens what may be a region: a pipe would wait for its writer.
+func openRegion(path string, open func(string) (*shm.Region, error)) (*shm.Region, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w: not a regular file; name it with --region PATH", path, shm.ErrNotRegion)
+	}
+	return open(path)
 }
 
 func printReport(p process, info shm.Info, report shm.Report) error {

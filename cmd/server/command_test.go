@@ -12,9 +12,14 @@ import (
 
 // invoke runs one command line in this process.
 func invoke(env map[string]string, args ...string) (code int, stdout, stderr string) {
+	return feed("", env, args...)
+}
+
+// feed is invoke with something on standard input.
+func feed(stdin string, env map[string]string, args ...string) (code int, stdout, stderr string) {
 	var out, log bytes.Buffer
 	p := process{
-		stdout: &out, stderr: &log,
+		stdin: strings.NewReader(stdin), stdout: &out, stderr: &log,
 		lookup: func(name string) (string, bool) {
 			v, ok := env[name]
 			return v, ok
@@ -80,14 +85,27 @@ func TestMistakes(t *testing.T) {
 		{"args an array", nil, []string{"--args", "[1]"}, []string{"--args", "object"}},
 		{"args file missing", nil, []string{"--args", "@/nowhere/x"}, []string{"--args", "/nowhere/x", "no such file"}},
 		{"args file bad", nil, []string{"--args", "@" + file("a", "{\n\"a\": }")}, []string{"--args", "line 2"}},
-		{"args too large", nil, []string{"--args", "@" + file("b", `{"a":"`+strings.Repeat("x", 70000)+`"}`)}, []string{"--args", "65536"}},
+		{"args too large", nil, []string{"--args", "@" + file("b", `{"a":"`+strings.Repeat("x", 1<<20)+`"}`)}, []string{"--args", "1048584 bytes", "1048576", "raise --max-value"}},
+		{"args larger than values may be", nil, []string{"--max-value", "1KiB", "--args", `{"a":"` + strings.Repeat("x", 1024) + `"}`}, []string{"--args", "1024", "raise --max-value"}},
 		{"preload missing", nil, []string{"--preload", "/nowhere/x"}, []string{"--preload", "/nowhere/x", "no such file"}},
-		{"preload a string", nil, []string{"--preload", file("c", `{"ok":1,"name":"x"}`)}, []string{"--preload", `"name"`, "whole number"}},
+		{"preload not JSON", nil, []string{"--preload", file("c", `{"ok":1,"name":tru}`)}, []string{"--preload", "line 1"}},
+		{"preload too large", nil, []string{"--max-value", "1024", "--preload", file("d", `{"ok":1,"big":"`+strings.Repeat("x", 1023)+`"}`)}, []string{"--preload", `"big"`, "1025 bytes", "raise --max-value"}},
+		{"eviction", nil, []string{"--evict", "lru"}, []string{"--evict", "none, clock"}},
+		{"values too small", nil, []string{"--max-value", "1000"}, []string{"--max-value", "1KiB to 64MiB"}},
+		{"values too large", nil, []string{"--max-value", "65MiB"}, []string{"--max-value", "1KiB to 64MiB"}},
+		{"values of no size", map[string]string{"FONDUE_MAX_VALUE": "1M"}, nil, []string{"FONDUE_MAX_VALUE", "1MiB"}},
 		{"variable", map[string]string{"FONDUE_WORKERS": "x"}, nil, []string{"FONDUE_WORKERS", `"x"`}},
 		{"variable of a list", map[string]string{"FONDUE_LISTEN": ":1,8000"}, nil, []string{"FONDUE_LISTEN", `"8000"`}},
 		{"variable and flag", map[string]string{"FONDUE_FRESH": "1"}, []string{"--join"}, []string{"--join", "--fresh"}},
 		{"check's flag", nil, []string{"check", "--workers", "3"}, []string{"--workers", "fondue check --help"}},
 		{"check's path", nil, []string{"check", "/x"}, []string{`"/x"`, "fondue check"}},
+		{"dump's path", nil, []string{"dump", "/x"}, []string{`"/x"`, "flags only", "fondue dump"}},
+		{"dump's flag", nil, []string{"dump", "--if-absent"}, []string{"--if-absent", "fondue dump --help"}},
+		{"dump's prefix", nil, []string{"dump", "--prefix", strings.Repeat("k", 513)}, []string{"--prefix", "512"}},
+		{"load's second file", nil, []string{"load", "a", "b"}, []string{`"b"`, "one FILE"}},
+		{"load's values", nil, []string{"load", "--max-value", "2GiB", "a"}, []string{"--max-value", "64MiB"}},
+		{"load's region", nil, []string{"load", "--region-size", "1KiB", "a"}, []string{"--region-size", "1MiB"}},
+		{"load's variable", map[string]string{"FONDUE_IF_ABSENT": "perhaps"}, []string{"load"}, []string{"FONDUE_IF_ABSENT", "true nor false"}},
 		{"version's word", nil, []string{"version", "--short"}, []string{`"--short"`}},
 	}
 	for _, c := range cases {
@@ -122,8 +140,16 @@ func TestOutputIsLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	store, _, err := made.AttachMaster(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Set([]byte("key"), 1); err != nil {
+		t.Fatal(err)
+	}
+	store.Detach()
 	made.Close()
-	for _, args := range [][]string{{"check", "--region", region}, {"version"}, {"--help"}} {
+	for _, args := range [][]string{{"check", "--region", region}, {"dump", "--region", region}, {"version"}, {"--help"}} {
 		var stderr bytes.Buffer
 		p := process{stdout: full, stderr: &stderr, lookup: func(string) (string, bool) { return "", false }}
 		if code := p.run(args); code != exitFailure || !strings.Contains(stderr.String(), "no space left") || strings.Count(stderr.String(), "\n") != 1 {
@@ -134,7 +160,7 @@ func TestOutputIsLost(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"--help"}, {"-h"}, {"help"}, {"serve", "--help"}, {"check", "--help"}, {"help", "check"}, {"version", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"-h"}, {"help"}, {"serve", "--help"}, {"check", "--help"}, {"help", "check"}, {"dump", "--help"}, {"help", "load"}, {"load", "-h"}, {"version", "--help"}} {
 		code, stdout, stderr := invoke(nil, args...)
 		if code != exitOK || stderr != "" || !strings.Contains(stdout, "Usage: fondue") {
 			t.Errorf("%v: code %d, %q, %q", args, code, stdout, stderr)
@@ -150,12 +176,22 @@ func TestHelp(t *testing.T) {
 // TestHelpIsWhole: every flag with its variable.
 func TestHelpIsWhole(t *testing.T) {
 	t.Parallel()
-	_, stdout, _ := invoke(nil, "--help")
-	for _, g := range newServeOptions().flags().groups {
-		for _, o := range g.options {
-			if !strings.Contains(stdout, "--"+o.name+" ") || !strings.Contains(stdout, "["+o.env()+"]") {
-				t.Errorf("--%s or %s is not in the help", o.name, o.env())
+	for name, flags := range map[string]*flagSet{
+		"serve": newServeOptions().flags(), "dump": new(dumpOptions).flags(), "load": newLoadOptions().flags(),
+	} {
+		_, stdout, _ := invoke(nil, name, "--help")
+		for _, g := range flags.groups {
+			for _, o := range g.options {
+				if !strings.Contains(stdout, "--"+o.name+" ") || !strings.Contains(stdout, "["+o.env()+"]") {
+					t.Errorf("--%s or %s is not in the help of %s", o.name, o.env(), name)
+				}
 			}
+		}
+	}
+	_, stdout, _ := invoke(nil, "--help")
+	for _, c := range commands() {
+		if !strings.Contains(stdout, c.name) {
+			t.Errorf("%s is not in the help", c.name)
 		}
 	}
 }

@@ -38,6 +38,7 @@ type flagSet struct {
 	command string
 	groups  []group
 	parsed  *pflag.FlagSet
+	operand string // name of the one word that may be beside the flags; "" none
 }
 
 var errHelp = errors.New("help wanted")
@@ -54,8 +55,11 @@ func newFlagSet(command string, groups ...group) *flagSet {
 			}
 		}
 	}
-	return &flagSet{command, groups, fs}
+	return &flagSet{command: command, groups: groups, parsed: fs}
 }
+
+// word is the word beside the flags, "" without one.
+func (f *flagSet) word() string { return f.parsed.Arg(0) }
 
 // parse reads the command line, then, for each flag that was not given, its
 // variable. An empty variable counts as not given.
@@ -63,8 +67,11 @@ func (f *flagSet) parse(args []string, lookup func(string) (string, bool)) error
 	if err := f.parsed.Parse(args); err != nil {
 		return f.explain(err)
 	}
-	if rest := f.parsed.Args(); len(rest) > 0 {
+	switch rest := f.parsed.Args(); {
+	case len(rest) > 0 && f.operand == "":
 		return usagef("unexpected argument %q: %s takes flags only; see fondue %s --help", rest[0], f.command, f.command)
+	case len(rest) > 1:
+		return usagef("unexpected argument %q: %s takes one %s; see fondue %s --help", rest[1], f.command, f.operand, f.command)
 	}
 	for _, g := range f.groups {
 		for _, o := range g.options {
@@ -150,6 +157,12 @@ func (f *flagSet) unknownVariables(environ []string) []string {
 		env := option{name: name}.env()
 		known[env] = true
 		flags = append(flags, env)
+	}
+	// An environment may serve several commands.
+	for _, other := range []*flagSet{new(dumpOptions).flags(), newLoadOptions().flags()} {
+		for _, name := range other.names() {
+			known[option{name: name}.env()] = true
+		}
 	}
 	var warnings []string
 	for _, e := range environ {

@@ -24,6 +24,7 @@ func main() {
 		os.Exit(code)
 	}
 	p := process{
+		stdin:   os.Stdin,
 		stdout:  os.Stdout,
 		stderr:  os.Stderr,
 		lookup:  os.LookupEnv,
@@ -34,26 +35,29 @@ func main() {
 
 // process is what a command may touch of the world outside.
 type process struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	lookup         func(string) (string, bool)
 	environ        func() []string
 }
 
-type command struct {
+type subcommand struct {
 	name, summary string
 	run           func(p process, args []string) error
 }
 
-func commands() []command {
-	return []command{
+func commands() []subcommand {
+	return []subcommand{
 		{"serve", "create or open the region and serve it (the default)", serve},
 		{"check", "verify a region without writing to it", check},
+		{"dump", "write every key as a line of JSON", dumpRegion},
+		{"load", "read what dump has written into a region", loadRegion},
 		{"version", "print version, commit and Go release", version},
 	}
 }
 
 // pending commands are promised for a later release: their names are taken.
-var pending = []string{"status", "dump", "load"}
+var pending = []string{"status"}
 
 // run carries out one command line and returns the exit code.
 func (p process) run(args []string) int {

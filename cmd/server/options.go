@@ -24,11 +24,16 @@ that one worker writes is what every other worker reads next.
 
 Usage: fondue [serve] [flags]
        fondue check [--region PATH]      verify a region without writing to it
+       fondue dump [--region PATH] >FILE  write every key as a line of JSON
+       fondue load [--region PATH] FILE   read them back, into any region
        fondue version
+
+       fondue help COMMAND tells more about one of them.
 
 Try:   fondue --workers 4
        curl "localhost:8000/increment?key=cnt"
        curl "localhost:8000/report?key=cnt"
+       curl -X PUT -d '{"any":["JSON"]}' localhost:8000/v1/keys/object
 `
 
 const serveNotes = `
@@ -48,6 +53,8 @@ type serveOptions struct {
 	region              string
 	regionSize          int64
 	join, fresh         bool
+	evict               string
+	maxValue            int64
 	preload             []master.Preload
 	args                []byte
 	accessLog, pidFile  string
@@ -66,6 +73,7 @@ func newServeOptions() *serveOptions {
 		maxWorkers:      defaultMaxWorkers,
 		region:          defaultRegion,
 		regionSize:      defaultRegionSize,
+		evict:           evictNone,
 		logFormat:       "text",
 		logLevel:        "info",
 		shutdownTimeout: defaultShutdown,
@@ -79,8 +87,7 @@ func (s *serveOptions) flags() *flagSet {
 				"host:port, [::1]:port or unix:/path; may be given several times"),
 			flag("workers", "N", &s.workers, parseCount(shm.MaxSlots), "the CPUs this process may use",
 				"worker processes"),
-			flag("max-workers", "N", &s.maxWorkers, parseCount(shm.MaxSlots), "64",
-				"workers that a new region has room for, over all servers that join it"),
+			maxWorkersOption(&s.maxWorkers),
 			flag("accept", "MODE", &s.accept, parseChoice(string(listen.PerSlot), string(listen.Shared)), string(listen.PerSlot),
 				"reuseport gives each worker a listener of its own; shared has one for all, which spreads few connections more evenly"),
 			flag("shutdown-timeout", "TIME", &s.shutdownTimeout, parseDuration, "30s",
@@ -90,14 +97,16 @@ func (s *serveOptions) flags() *flagSet {
 		}},
 		group{"Region", []option{
 			regionOption(&s.region, "the mapped file; created with mode 0600 if it is not there"),
-			flag("region-size", "SIZE", &s.regionSize, parseSize, "32MiB",
-				"size of a new region, reserved in full when it is created"),
+			regionSizeOption(&s.regionSize),
 			flag("join", "", &s.join, parseBool, "",
 				"share the region of a server that runs already"),
 			flag("fresh", "", &s.fresh, parseBool, "",
 				"set an existing region's file aside and start empty"),
+			maxValueOption(&s.maxValue),
+			flag("evict", "MODE", &s.evict, parseChoice(evictNone, evictClock), evictNone,
+				"what becomes of a write that needs room in a full region: none refuses it with 507, clock makes room by evicting keys that were not used lately"),
 			flag("preload", "FILE", &s.preload, readPreload, "",
-				"JSON object of integers; keys that do not exist are set before the first worker starts"),
+				"JSON object of keys and values; those that do not exist are set before the first worker starts"),
 			flag("args", "JSON|@FILE", &s.args, parseArgs, "",
 				"JSON object that /args serves to every worker's clients"),
 		}},
@@ -112,8 +121,29 @@ func (s *serveOptions) flags() *flagSet {
 	)
 }
 
+// Modes of --evict.
+const (
+	evictNone  = "none"
+	evictClock = "clock"
+)
+
 func regionOption(path *string, usage string) option {
 	return flag("region", "PATH", path, parseText, defaultRegion, usage)
+}
+
+func regionSizeOption(size *int64) option {
+	return flag("region-size", "SIZE", size, parseRegionSize, "32MiB",
+		"size of a new region, reserved in full when it is created")
+}
+
+func maxWorkersOption(n *int) option {
+	return flag("max-workers", "N", n, parseCount(shm.MaxSlots), "64",
+		"workers that a new region has room for, over all servers that join it")
+}
+
+func maxValueOption(size *int64) option {
+	return flag("max-value", "SIZE", size, parseMaxValue, "1MiB, or what fits a small region",
+		"the largest value that is accepted; a new region is made to hold it")
 }
 
 // config settles what depends on more than one flag. given tells whether the
@@ -132,13 +162,11 @@ func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
 		}
 		s.workers = s.maxWorkers
 	}
-	if s.regionSize < shm.MinSize {
-		return master.Config{}, usagef("--region-size: %d bytes are too few; give %dMiB or more", s.regionSize, shm.MinSize>>20)
-	}
 	return master.Config{
 		Listen: s.listen, Accept: listen.Mode(s.accept),
 		Workers: s.workers, MaxWorkers: s.maxWorkers,
 		Region: s.region, RegionSize: s.regionSize, Join: s.join, Fresh: s.fresh,
+		Evict: s.evict == evictClock, MaxValue: s.maxValue,
 		Preload: s.preload, Args: s.args,
 		AccessLog: s.accessLog, LogFormat: s.logFormat, LogLevel: s.logLevel, MemoryLimit: memoryLimit(),
 		ShutdownTimeout: s.shutdownTimeout, PIDFile: s.pidFile,

@@ -59,6 +59,9 @@ func TestFlagWinsOverVariable(t *testing.T) {
 		t.Errorf("variables: %+v", c)
 	}
 	c = configure(t, env, "--workers", "5", "--listen", "[::1]:2", "--join=false", "--region-size", "2097152")
+	if c := configure(t, map[string]string{"FONDUE_EVICT": "clock", "FONDUE_MAX_VALUE": "4MiB"}); !c.Evict || c.MaxValue != 4<<20 {
+		t.Errorf("eviction and largest value: %+v", c)
+	}
 	if c.Workers != 5 || !slices.Equal(c.Listen, []listen.Spec{{Network: listen.TCP, Addr: "[::1]:2"}}) || c.RegionSize != 2<<20 || c.Join {
 		t.Errorf("flags over variables: %+v", c)
 	}
@@ -93,6 +96,7 @@ func TestUnknownVariables(t *testing.T) {
 	t.Parallel()
 	got := newServeOptions().flags().unknownVariables([]string{
 		"FONDUE_WORKER=4", "FONDUE_COLOUR=red", "FONDUE_WORKERS=4", "FONDUE_HANDOFF=x", "PATH=/bin", "NOT_FONDUE_X=1",
+		"FONDUE_IF_ABSENT=1", "FONDUE_PREFIX=x", // of other commands
 		"FONDUE_SERVICE_HOST=10.0.0.1", "FONDUE_PORT=tcp://10.0.0.1:80", "FONDUE_PORT_80_TCP=x",
 	})
 	if len(got) != 2 || !strings.HasPrefix(got[0], "FONDUE_COLOUR") || !strings.Contains(got[1], "did you mean FONDUE_WORKERS?") {

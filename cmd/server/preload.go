@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
 
+	"github.com/fondue-server/fondue/internal/command"
 	"github.com/fondue-server/fondue/internal/master"
 	"github.com/fondue-server/fondue/internal/shm"
 )
@@ -35,14 +35,11 @@ func parsePreload(text []byte) ([]master.Preload, error) {
 		if len(m.name) < 1 || len(m.name) > shm.MaxKey {
 			return nil, fmt.Errorf("key %.40q has %d bytes; a key has 1 to %d", m.name, len(m.name), shm.MaxKey)
 		}
-		n, err := strconv.ParseInt(string(m.value), 10, 64)
-		switch {
-		case errors.Is(err, strconv.ErrRange):
-			return nil, fmt.Errorf("key %q: %.40s does not fit a 64-bit integer", m.name, m.value)
-		case err != nil:
-			return nil, fmt.Errorf("key %q: %.40s is not a whole number, and this version keeps integers only", m.name, m.value)
+		value, err := command.ParseValue(m.value)
+		if err != nil {
+			return nil, fmt.Errorf("key %q: %w", m.name, err)
 		}
-		keys = append(keys, master.Preload{Key: m.name, Value: n})
+		keys = append(keys, master.Preload{Key: m.name, Value: value})
 	}
 	return keys, nil
 }

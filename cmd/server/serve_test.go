@@ -63,19 +63,46 @@ func TestServeDefaultsToServe(t *testing.T) {
 func TestServePreloadAndArgs(t *testing.T) {
 	t.Parallel()
 	preload := filepath.Join(t.TempDir(), "preload.json")
-	if err := os.WriteFile(preload, []byte(`{"a": 41, "b": -7}`), 0o600); err != nil {
+	if err := os.WriteFile(preload, []byte(`{"a": 41, "b": -7, "o": {"x": [1.50, null]}, "s": "text"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	flags := []string{"--preload", preload, "--args", `{"model": "x", "k": [1]}`}
 	s := e2e.Start(t, e2e.Options{Flags: flags})
 	s.Get("/increment?key=a").WantBody(`{"key":"a","count":42}`)
 	s.Get("/v1/keys/b").WantBody("-7")
+	s.Get("/v1/keys/o").WantBody(`{"x": [1.50, null]}`)
+	s.Do("PUT", "/v1/keys/s", "false").WantStatus(200)
 	s.Get("/args").WantBody(`{"args":{"model":"x","k":[1]}}`)
 	s.Stop()
 
 	again := e2e.Start(t, e2e.Options{Flags: flags[:2], Region: s.Region})
 	again.Get("/v1/keys/a").WantBody("42") // set if absent, and it was there
+	again.Get("/v1/keys/s").WantBody("false")
 	again.Get("/args").WantBody(`{"args":{"model":"x","k":[1]}}`)
+}
+
+// TestServeMaxValue: the limit holds in the workers, and for a region that was
+// made for less it is refused before anything is started.
+func TestServeMaxValue(t *testing.T) {
+	t.Parallel()
+	value := func(size int) string { return `"` + strings.Repeat("x", size-2) + `"` }
+	s := e2e.Start(t, e2e.Options{Flags: []string{"--max-value", "4KiB"}})
+	s.Do("PUT", "/v1/keys/a", value(4096)).WantStatus(201)
+	s.Do("PUT", "/v1/keys/b", value(4097)).WantStatus(http.StatusRequestEntityTooLarge)
+	s.Do("PUT", "/args", `{"a":`+value(4097)+`}`).WantStatus(http.StatusRequestEntityTooLarge)
+	s.Stop()
+	refused := e2e.Run(t, nil, "--region", s.Region, "--listen", "127.0.0.1:0", "--workers", "1", "--max-value", "6MiB")
+	if refused.Code != exitFailure || strings.Count(refused.Stderr, "\n") != 1 || !strings.Contains(refused.Stderr, "--max-value 6291456") || !strings.Contains(refused.Stderr, "--fresh") {
+		t.Errorf("%+v", refused)
+	}
+	s = e2e.Start(t, e2e.Options{Region: s.Region}) // the default again
+	s.Get("/v1/keys/a").WantBody(value(4096))
+	s.Do("PUT", "/v1/keys/b", value(1<<20)).WantStatus(201)
+	s.Do("PUT", "/v1/keys/b", value(1<<20+1)).WantStatus(http.StatusRequestEntityTooLarge)
+	s.Stop()
+	large := e2e.Start(t, e2e.Options{Flags: []string{"--max-value", "6MiB", "--region-size", "32MiB"}})
+	large.Do("PUT", "/v1/keys/a", value(6<<20)).WantStatus(201)
+	large.Get("/v1/keys/a").WantBody(value(6 << 20))
 }
 
 func TestServeFreshSetsAside(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fondue-server/fondue/internal/shm"
 )
 
 // setting is a pflag.Value whose errors say what would be right; pflag's own
@@ -105,6 +107,26 @@ func parseDuration(s string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is not longer than nothing; give a duration such as 30s", s)
 	}
 	return d, nil
+}
+
+// minMaxValue is the lowest limit of values in bytes: less would refuse what
+// nobody calls large.
+const minMaxValue = 1 << 10
+
+func parseRegionSize(s string) (int64, error) {
+	n, err := parseSize(s)
+	if err == nil && n < shm.MinSize {
+		err = fmt.Errorf("%d bytes are too few; give %dMiB or more", n, shm.MinSize>>20)
+	}
+	return n, err
+}
+
+func parseMaxValue(s string) (int64, error) {
+	n, err := parseSize(s)
+	if err == nil && (n < minMaxValue || n > shm.MaxMaxValue) {
+		err = fmt.Errorf("%d bytes; give %dKiB to %dMiB", n, minMaxValue>>10, shm.MaxMaxValue>>20)
+	}
+	return n, err
 }
 
 // parseSize reads whole bytes or a count of KiB, MiB, GiB or TiB. MB and M

@@ -1,19 +1,13 @@
 package command
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"unicode/utf8"
 )
 
-// Errors of setting the start-up arguments. TwiceError and
-// shm.ErrArgsTooLarge are the others.
-var (
-	ErrNotJSON   = errors.New("not a JSON text in UTF-8")
-	ErrNotObject = errors.New("a JSON value, but not an object")
-)
+// ErrNotObject is about start-up arguments. ErrNotJSON, TwiceError,
+// shm.ErrValueTooLarge and shm.ErrFull are the other errors of setting them.
+var ErrNotObject = errors.New("a JSON value, but not an object")
 
 // TwiceError is about an object that has a member twice. Which of the two was
 // meant is not for us to guess.
@@ -34,10 +28,9 @@ func (c *Commands) Args(dst []byte) ([]byte, error) {
 // SetArgs replaces the arguments for every process at once. The object is
 // kept as it was written, without the white space around it.
 func (c *Commands) SetArgs(object []byte) error {
-	// The set of JSON white space, which is smaller than Unicode's.
-	object = bytes.Trim(object, " \t\r\n")
-	if !utf8.Valid(object) || !json.Valid(object) {
-		return ErrNotJSON
+	object = trimSpace(object)
+	if _, err := ParseValue(object); err != nil {
+		return err
 	}
 	if object[0] != '{' {
 		return ErrNotObject
@@ -50,26 +43,16 @@ func (c *Commands) SetArgs(object []byte) error {
 
 // refuseTwice returns a TwiceError when a member of the object, not of what
 // lies within, is there twice. The object must be valid JSON.
-func refuseTwice(object []byte) error {
+func refuseTwice(object []byte) (err error) {
 	seen := map[string]bool{}
-	d := json.NewDecoder(bytes.NewReader(object))
-	if _, err := d.Token(); err != nil {
-		return err
-	}
-	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return err
-		}
-		name, _ := token.(string)
-		if seen[name] {
-			return &TwiceError{name}
+	s := scanner{text: object}
+	s.object(func(_ int, quoted []byte) {
+		name := string(unquote(quoted))
+		if seen[name] && err == nil {
+			err = &TwiceError{name}
 		}
 		seen[name] = true
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return err
-		}
-	}
-	return nil
+		s.value()
+	})
+	return err
 }

@@ -2,109 +2,57 @@
 // came by. An adapter (internal/httpapi) decodes a request, calls one method
 // here and encodes what it returns.
 //
-// A command either happens whole or returns an error and changes nothing.
+// A command either happens whole or returns an error and changes nothing. It is
+// one step for every other command of every process, with two exceptions:
+// RemovePrefix is as many steps as it finds keys, and Batch as many as it has
+// operations.
+//
 // Errors of the store are passed on as they are (package shm names them); this
-// package adds those of the start-up arguments.
+// package adds those that it finds before the store is asked.
 package command
 
 import (
-	"errors"
+	"hash/maphash"
 	"sync/atomic"
+	"time"
 
 	"github.com/fondue-server/fondue/internal/shm"
 )
-
-// DefaultKey is the counter of requests that name none. It counts as present
-// with the value 0 before it is first written.
-const DefaultKey = "count"
 
 // Commands are the commands of one process over one region. All methods may be
 // called from many goroutines; none keeps a slice that it was given.
 type Commands struct {
 	region   *shm.Region
 	store    *shm.Store
+	policy   shm.Policy
 	pid      int
 	draining atomic.Bool
+
+	turns    [turns]turn
+	seed     maphash.Seed  // of the hash that tells a key's turn
+	patience time.Duration // of a Patch
 }
 
-// New binds the commands to a region and to this process's place in it. The
-// caller keeps both, and closes them after the last command has returned.
-func New(region *shm.Region, store *shm.Store, pid int) *Commands {
-	return &Commands{region: region, store: store, pid: pid}
-}
-
-// Increment adds by to the counter and returns the sum. A missing counter is
-// created at 0 first.
-func (c *Commands) Increment(key []byte, by int64) (int64, error) {
-	return c.store.Add(key, by, 0)
-}
-
-// IncrementKey is Increment for a counter that starts at init.
-func (c *Commands) IncrementKey(key []byte, by, init int64) (int64, error) {
-	return c.store.Add(key, by, init)
-}
-
-// Report is one counter as one process reads it.
-type Report struct {
-	Count   int64
-	Present bool // false: no such key, and Count is 0
-	PID     int  // of the process that answered
-}
-
-// Report reads a counter; a missing one is an answer, not an error.
-func (c *Commands) Report(key []byte) (Report, error) {
-	n, err := c.store.Get(key)
-	switch {
-	case err == nil:
-		return Report{Count: n, Present: true, PID: c.pid}, nil
-	case errors.Is(err, shm.ErrNotFound):
-		return Report{Present: string(key) == DefaultKey, PID: c.pid}, nil
-	default:
-		return Report{}, err
+// New binds the commands to a region and to this process's place in it, and
+// gives the store its policy. A MaxValue of 0 is as much as shm.DefaultMaxValue
+// where so much fits. The caller keeps region and store, and closes them after
+// the last command has returned.
+func New(region *shm.Region, store *shm.Store, policy shm.Policy, pid int) *Commands {
+	largest := region.Info().LargestValue
+	if policy.MaxValue == 0 {
+		policy.MaxValue = shm.DefaultMaxValue
 	}
-}
-
-// Count reads a counter as a number and nothing else: one that nobody has
-// written is 0. Report tells the two apart.
-func (c *Commands) Count(key []byte) (int64, error) {
-	r, err := c.Report(key)
-	return r.Count, err
-}
-
-// Reset takes a counter's exact last value and leaves 0 in one step, so that
-// no increment is in two results or in none. A missing counter had 0, and is
-// not created.
-func (c *Commands) Reset(key []byte) (previous int64, err error) {
-	previous, err = c.store.Take(key)
-	if errors.Is(err, shm.ErrNotFound) {
-		return 0, nil
+	policy.MaxValue = min(policy.MaxValue, largest)
+	store.SetPolicy(policy)
+	c := &Commands{
+		region: region, store: store, policy: policy, pid: pid,
+		seed: maphash.MakeSeed(), patience: patchPatience,
 	}
-	return previous, err
-}
-
-// GetKey reads a key; shm.ErrNotFound when there is none.
-func (c *Commands) GetKey(key []byte) (int64, error) {
-	return c.store.Get(key)
-}
-
-// PutKey stores a value. With ifAbsent a key that exists keeps its value, and
-// ErrExists is returned.
-func (c *Commands) PutKey(key []byte, value int64, ifAbsent bool) (created bool, err error) {
-	if !ifAbsent {
-		return c.store.Set(key, value)
+	for i := range c.turns {
+		c.turns[i] = make(turn, 1)
 	}
-	created, err = c.store.SetIfAbsent(key, value)
-	if err == nil && !created {
-		return false, ErrExists
-	}
-	return created, err
+	return c
 }
 
-// ErrExists: PutKey was to create the key, and it is there already.
-var ErrExists = errors.New("key exists already")
-
-// DeleteKey removes a key; shm.ErrNotFound when there is none.
-func (c *Commands) DeleteKey(key []byte) error {
-	_, err := c.store.Delete(key)
-	return err
-}
+// MaxValue is how many bytes a value may have.
+func (c *Commands) MaxValue() int64 { return c.policy.MaxValue }

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"bytes"
 	"errors"
 	"math"
 	"strings"
@@ -11,7 +10,16 @@ import (
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
-func newCommands(t *testing.T) *Commands {
+// newCommands returns commands over an empty region on the heap, which is
+// checked when the test ends.
+func newCommands(t testing.TB) *Commands {
+	t.Helper()
+	return newFleet(t, 1, shm.Policy{})[0]
+}
+
+// newFleet returns the commands of n processes over one region, as they are
+// with a policy. The first has pid 4711.
+func newFleet(t testing.TB, n int, policy shm.Policy) []*Commands {
 	t.Helper()
 	region, err := shm.NewHeap(shm.Geometry{Size: 8 << 20, Slots: 4})
 	if err != nil {
@@ -21,22 +29,26 @@ func newCommands(t *testing.T) *Commands {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := master.Claim(-1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	master.Spawned(id, 4711)
-	store, err := region.Attach(id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store.SetState(shm.StateReady)
 	t.Cleanup(func() {
 		if report := region.Check(); !report.OK() {
 			t.Errorf("region after the test: %v", report.Violations)
 		}
 	})
-	return New(region, store, 4711)
+	var fleet []*Commands
+	for i := range n {
+		id, err := master.Claim(-1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		master.Spawned(id, 4711+i)
+		store, err := region.Attach(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store.SetState(shm.StateReady)
+		fleet = append(fleet, New(region, store, policy, 4711+i))
+	}
+	return fleet
 }
 
 func TestMissingCounters(t *testing.T) {
@@ -54,8 +66,8 @@ func TestMissingCounters(t *testing.T) {
 			t.Errorf("Reset(%s): %d, %v", key, n, err)
 		}
 		// None of them created it.
-		if _, err := c.GetKey([]byte(key)); !errors.Is(err, shm.ErrNotFound) {
-			t.Errorf("GetKey(%s): %v", key, err)
+		if _, err := c.Get(nil, []byte(key), Condition{}); !errors.Is(err, shm.ErrNotFound) {
+			t.Errorf("Get(%s): %v", key, err)
 		}
 	}
 }
@@ -74,16 +86,16 @@ func TestIncrement(t *testing.T) {
 		{by: -99, err: shm.ErrOverflow},
 		{by: 0, want: 98 + math.MinInt64},
 	} {
-		n, err := c.IncrementKey(key, s.by, s.init)
+		n, _, err := c.Increment(key, s.by, s.init, 0)
 		if !errors.Is(err, s.err) || err == nil && n != s.want {
 			t.Errorf("by %d: %d, %v, want %d, %v", s.by, n, err, s.want, s.err)
 		}
 	}
-	if n, err := c.Increment([]byte("zero"), -3); n != -3 || err != nil {
+	if n, _, err := c.Increment([]byte("zero"), -3, 0, 0); n != -3 || err != nil {
 		t.Errorf("a missing counter starts at 0: %d, %v", n, err)
 	}
 	for _, bad := range []string{"", strings.Repeat("k", shm.MaxKey+1)} {
-		if _, err := c.Increment([]byte(bad), 1); !errors.Is(err, shm.ErrKeyLength) {
+		if _, _, err := c.Increment([]byte(bad), 1, 0, 0); !errors.Is(err, shm.ErrKeyLength) {
 			t.Errorf("key of %d bytes: %v", len(bad), err)
 		}
 	}
@@ -101,7 +113,7 @@ func TestResetIsExact(t *testing.T) {
 		go func() {
 			defer adding.Done()
 			for range each {
-				if _, err := c.Increment(key, 1); err != nil {
+				if _, _, err := c.Increment(key, 1, 0, 0); err != nil {
 					t.Error(err)
 				}
 			}
@@ -132,69 +144,6 @@ func TestResetIsExact(t *testing.T) {
 	left, err := c.Count(key)
 	if err != nil || sums[0]+sums[1]+left != adders*each {
 		t.Errorf("taken %v, left %d, %v; added %d", sums, left, err, adders*each)
-	}
-}
-
-func TestKeys(t *testing.T) {
-	t.Parallel()
-	c, key := newCommands(t), []byte("k")
-	if err := c.DeleteKey(key); !errors.Is(err, shm.ErrNotFound) {
-		t.Errorf("delete of a missing key: %v", err)
-	}
-	for _, s := range []struct {
-		value    int64
-		ifAbsent bool
-		created  bool
-		err      error
-		left     int64
-	}{
-		{1, true, true, nil, 1},
-		{2, true, false, ErrExists, 1},
-		{3, false, false, nil, 3},
-		{math.MinInt64, false, false, nil, math.MinInt64},
-	} {
-		created, err := c.PutKey(key, s.value, s.ifAbsent)
-		if created != s.created || !errors.Is(err, s.err) {
-			t.Errorf("put %d: %v, %v", s.value, created, err)
-		}
-		if n, err := c.GetKey(key); n != s.left || err != nil {
-			t.Errorf("after put %d: %d, %v", s.value, n, err)
-		}
-	}
-	if err := c.DeleteKey(key); err != nil {
-		t.Error(err)
-	}
-	if created, err := c.PutKey(key, 7, false); !created || err != nil {
-		t.Errorf("put after delete: %v, %v", created, err)
-	}
-}
-
-func TestArgs(t *testing.T) {
-	t.Parallel()
-	c := newCommands(t)
-	want := "{}"
-	for _, s := range []struct {
-		text string
-		err  error
-	}{
-		{"", ErrNotJSON},
-		{"{", ErrNotJSON},
-		{"{\"a\":\"\xff\"}", ErrNotJSON},
-		{"\v{}", ErrNotJSON},
-		{"null", ErrNotObject},
-		{" [] ", ErrNotObject},
-		{` {"a" : 1}` + "\n", nil},
-		{`{"a":"` + strings.Repeat("x", shm.MaxArgs) + `"}`, shm.ErrArgsTooLarge},
-		{"{}", nil},
-	} {
-		if err := c.SetArgs([]byte(s.text)); !errors.Is(err, s.err) {
-			t.Errorf("SetArgs(%.20q): %v, want %v", s.text, err, s.err)
-		} else if err == nil {
-			want = string(bytes.TrimSpace([]byte(s.text)))
-		}
-		if b, err := c.Args([]byte("x")); string(b) != "x"+want || err != nil {
-			t.Errorf("Args after SetArgs(%.20q): %.20q, %v", s.text, b, err)
-		}
 	}
 }
 

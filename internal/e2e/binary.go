@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -89,10 +90,17 @@ type Result struct {
 // server do not reach it from the test's own environment.
 func Run(tb testing.TB, env []string, args ...string) Result {
 	tb.Helper()
+	return Feed(tb, "", env, args...)
+}
+
+// Feed is Run with something on standard input.
+func Feed(tb testing.TB, stdin string, env []string, args ...string) Result {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, Binary(tb), args...)
 	cmd.Env = append(cleanEnv(), env...)
+	cmd.Stdin = strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

@@ -31,18 +31,19 @@ func (s *Server) Get(path string) Reply {
 	return s.Do(http.MethodGet, path, "")
 }
 
-// Do sends one request to the first address on a connection of its own.
-func (s *Server) Do(method, path, body string) Reply {
+// Do sends one request to the first address on a connection of its own. The
+// header is names and values in turn.
+func (s *Server) Do(method, path, body string, header ...string) Reply {
 	s.tb.Helper()
-	return Do(s.tb, s.Addrs[0], method, path, body)
+	return Do(s.tb, s.Addrs[0], method, path, body, header...)
 }
 
 // Do sends one request to host:port or unix:/path on a connection of its own.
-func Do(tb testing.TB, addr, method, path, body string) Reply {
+func Do(tb testing.TB, addr, method, path, body string, header ...string) Reply {
 	tb.Helper()
 	client := Client(addr)
 	defer client.CloseIdleConnections()
-	r, err := Send(client, method, path, body)
+	r, err := Send(client, method, path, body, header...)
 	if err != nil {
 		tb.Errorf("%s %s: %v", method, path, err)
 	}
@@ -65,10 +66,13 @@ func Client(addr string) *http.Client {
 }
 
 // Send sends one request through client and reads the answer; it judges nothing.
-func Send(client *http.Client, method, path, body string) (Reply, error) {
+func Send(client *http.Client, method, path, body string, header ...string) (Reply, error) {
 	request, err := http.NewRequest(method, "http://fondue"+path, strings.NewReader(body))
 	if err != nil {
 		return Reply{}, err
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
 	}
 	response, err := client.Do(request)
 	if err != nil {
@@ -77,6 +81,40 @@ func Send(client *http.Client, method, path, body string) (Reply, error) {
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	return Reply{Status: response.StatusCode, Header: response.Header, Body: text}, err
+}
+
+// Ask sends one request through client, on the test's behalf.
+func Ask(tb testing.TB, client *http.Client, method, path, body string, header ...string) Reply {
+	tb.Helper()
+	r, err := Send(client, method, path, body, header...)
+	if err != nil {
+		tb.Errorf("%s %s: %v", method, path, err)
+	}
+	r.tb, r.what = tb, method+" "+path
+	return r
+}
+
+// EachWorker returns a client for each worker, by pid, whose one connection
+// that worker has. They are closed at the end of the test.
+func (s *Server) EachWorker() map[int]*http.Client {
+	s.tb.Helper()
+	want := len(s.Workers())
+	clients := map[int]*http.Client{}
+	Eventually(s.tb, readyLimit, "a connection to each worker", func() bool {
+		client := Client(s.Addrs[0])
+		var report struct {
+			PID int `json:"current_process_id"`
+		}
+		Ask(s.tb, client, http.MethodGet, "/report", "").WantStatus(http.StatusOK).Decode(&report)
+		if clients[report.PID] != nil {
+			client.CloseIdleConnections()
+			return false
+		}
+		clients[report.PID] = client
+		s.tb.Cleanup(client.CloseIdleConnections)
+		return len(clients) == want
+	})
+	return clients
 }
 
 // WantStatus asserts the status and returns the reply, to read on.

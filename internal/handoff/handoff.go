@@ -47,6 +47,9 @@ type Worker struct {
 
 	Listeners []Listener `json:"listeners"`
 
+	Evict    bool  `json:"evict"`     // make room by evicting what is not used
+	MaxValue int64 `json:"max_value"` // bytes of the largest value; 0 = shm.DefaultMaxValue or what fits
+
 	LogFormat       string        `json:"log_format"`
 	LogLevel        string        `json:"log_level"`
 	ShutdownTimeout time.Duration `json:"shutdown_timeout"` // nanoseconds
@@ -66,6 +69,9 @@ type Listener struct {
 
 // ID is the worker's identity in the region.
 func (w Worker) ID() shm.ID { return shm.ID{Slot: w.Slot, Generation: w.Generation} }
+
+// Policy is how the worker's store treats what does not fit.
+func (w Worker) Policy() shm.Policy { return shm.Policy{Evict: w.Evict, MaxValue: w.MaxValue} }
 
 // Encode returns the value of Env.
 func (w Worker) Encode() (string, error) {
@@ -98,6 +104,9 @@ func FromEnv(lookup func(string) (string, bool)) (Worker, bool, error) {
 func (w Worker) check() error {
 	if len(w.Listeners) == 0 {
 		return fmt.Errorf("%s names no listener", Env)
+	}
+	if w.MaxValue < 0 || w.MaxValue > shm.MaxMaxValue {
+		return fmt.Errorf("%s: values of up to %d bytes, 0 to %d are possible", Env, w.MaxValue, shm.MaxMaxValue)
 	}
 	seen := map[int]string{}
 	add := func(what string, fd int) error {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fondue-server/fondue/internal/shm"
 )
 
 func sample() Worker {
@@ -17,6 +19,7 @@ func sample() Worker {
 			{FD: 6, Network: "tcp", Addr: "127.0.0.1:8000"},
 			{FD: 7, Network: "unix", Addr: "/run/fondue \"x\".sock", Shared: true},
 		},
+		Evict: true, MaxValue: 4 << 20,
 		LogFormat: "json", LogLevel: "info",
 		ShutdownTimeout: 30 * time.Second, Procs: 2, MemoryLimit: 1 << 30,
 	}
@@ -39,6 +42,9 @@ func TestRoundTrip(t *testing.T) {
 	if id := got.ID(); id.Slot != 3 || id.Generation != 7 {
 		t.Errorf("ID: %+v", id)
 	}
+	if p := got.Policy(); p != (shm.Policy{Evict: true, MaxValue: 4 << 20}) {
+		t.Errorf("Policy: %+v", p)
+	}
 }
 
 func TestNoWorker(t *testing.T) {
@@ -56,6 +62,8 @@ func TestRefused(t *testing.T) {
 		"same twice":       func(w *Worker) { w.Listeners[1].FD = 5 },
 		"access log twice": func(w *Worker) { w.AccessLogFD = 6 },
 		"network":          func(w *Worker) { w.Listeners[0].Network = "udp" },
+		"value limit":      func(w *Worker) { w.MaxValue = -1 },
+		"too large values": func(w *Worker) { w.MaxValue = shm.MaxMaxValue + 1 },
 	} {
 		w := sample()
 		spoil(&w)

@@ -24,6 +24,12 @@ var hotRequests = []string{
 	"GET /v1/keys/hits",
 	"POST /v1/keys/hits/increment?by=5&init=2",
 	"POST /v1/keys/%2Fa%ff/increment",
+	"POST /v1/keys/hits/increment?ttl=1h30m",
+	"POST /v1/keys/expiring/increment?ttl=1h",
+	"GET /v1/keys/expiring",
+	"GET /v1/keys/small",
+	"HEAD /v1/keys/small",
+	"GET /v1/keys/large",
 	"GET /healthz",
 	"GET /readyz",
 }
@@ -31,9 +37,13 @@ var hotRequests = []string{
 // newRequest returns a context that holds a request, as a server reuses it.
 func newRequest(t testing.TB, line string) *fasthttp.RequestCtx {
 	t.Helper()
+	return newRequestOf(t, line+" HTTP/1.1\r\nHost: a\r\n\r\n")
+}
+
+func newRequestOf(t testing.TB, text string) *fasthttp.RequestCtx {
+	t.Helper()
 	ctx := new(fasthttp.RequestCtx)
 	ctx.Init2(&net.TCPConn{}, nil, false)
-	text := line + " HTTP/1.1\r\nHost: a\r\n\r\n"
 	if err := ctx.Request.Read(bufio.NewReader(strings.NewReader(text))); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +54,7 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector makes sync.Pool drop items at random")
 	}
-	api := New(newCommands(t), noFault(t))
+	api := newHotAPI(t)
 	for _, line := range hotRequests {
 		ctx := newRequest(t, line)
 		allocs := testing.AllocsPerRun(200, func() {
@@ -60,8 +70,43 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 	}
 }
 
+// newHotAPI has the keys that the requests read.
+func newHotAPI(t testing.TB) *API {
+	t.Helper()
+	api := New(newCommands(t), noFault(t))
+	for key, text := range map[string]string{"small": `{"a":1}`, "large": `"` + strings.Repeat("x", 100000) + `"`} {
+		ctx := newRequestOf(t, "PUT /v1/keys/"+key+" HTTP/1.1\r\nHost: a\r\nContent-Length: "+itoa(len(text))+"\r\n\r\n"+text)
+		if api.Handle(ctx); ctx.Response.StatusCode() != 201 {
+			t.Fatalf("%s: %d %s", key, ctx.Response.StatusCode(), ctx.Response.Body())
+		}
+	}
+	return api
+}
+
+// TestWritesAllocateLittle: what a PUT costs beside the copy into the region.
+func TestWritesAllocateLittle(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes sync.Pool drop items at random")
+	}
+	api := newHotAPI(t)
+	for line, limit := range map[string]float64{
+		"PUT /v1/keys/small":         0,
+		"PUT /v1/keys/small?ttl=30s": 0,
+		"PATCH /v1/keys/small":       20,
+	} {
+		ctx := newRequestOf(t, line+" HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}")
+		allocs := testing.AllocsPerRun(200, func() {
+			ctx.Response.Reset()
+			api.Handle(ctx)
+		})
+		if status := ctx.Response.StatusCode(); status != 200 || allocs > limit {
+			t.Errorf("%s: status %d, %v allocations: %s", line, status, allocs, ctx.Response.Body())
+		}
+	}
+}
+
 func BenchmarkHandle(b *testing.B) {
-	api := New(newCommands(b), noFault(b))
+	api := newHotAPI(b)
 	for _, line := range hotRequests {
 		ctx := newRequest(b, line)
 		b.Run(strings.NewReplacer("/", "_", " ", "_").Replace(line), func(b *testing.B) {

@@ -35,6 +35,7 @@
 package httpapi
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/valyala/fasthttp"
@@ -68,7 +69,10 @@ type request struct {
 	method method
 	query  []byte // undecoded
 	params
-	scratch [shm.MaxKey]byte // holds key when it had to be decoded
+	scratch [shm.MaxKey]byte // holds key, or prefix, when it had to be decoded
+	text    [64]byte         // of a parameter, and later of a field of the response
+	// What If-Match and If-None-Match name. Their memory outlives the request.
+	match, none []command.Version
 }
 
 // Handle answers one request.
@@ -91,8 +95,8 @@ func (a *API) Expect(ctx *fasthttp.RequestCtx) (status int) {
 	r.begin(ctx)
 	_, err := r.admit()
 	r.end()
-	if err == nil && ctx.Request.Header.ContentLength() > MaxBody {
-		err = errBodyTooLarge
+	if err == nil && ctx.Request.Header.ContentLength() > MaxBody(a.commands.MaxValue()) {
+		err = a.bodyTooLarge()
 	}
 	if err == nil {
 		return fasthttp.StatusContinue
@@ -108,10 +112,17 @@ func (r *request) begin(ctx *fasthttp.RequestCtx) {
 	r.params = params{by: 1}
 }
 
-func (r *request) end() { r.ctx, r.key, r.query = nil, nil, nil }
+// end lets go of what belongs to the context.
+func (r *request) end() {
+	r.ctx, r.query = nil, nil
+	r.params = params{}
+}
 
 func (a *API) refuse(ctx *fasthttp.RequestCtx, err error) {
-	p := problemOf(err)
+	p := a.problemOf(err)
+	if errors.Is(err, command.ErrContended) {
+		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
+	}
 	if p.status == fasthttp.StatusInternalServerError {
 		a.fault(err)
 	}
@@ -141,7 +152,7 @@ func (r *request) admit() (route, error) {
 	}
 	// Negative is the length of a chunked body; what has none has 0 by now,
 	// or less than -1 while the body is still to be read.
-	if r.fields&(fieldLength|fieldCoding) != 0 && r.method != put && which != routeHealth && which != routeReady {
+	if r.fields&(fieldLength|fieldCoding) != 0 && !r.takesBody(which) && which != routeHealth && which != routeReady {
 		if n := r.ctx.Request.Header.ContentLength(); n > 0 || n == -1 {
 			return which, errBody
 		}
@@ -174,6 +185,12 @@ func (a *API) serve(r *request) error {
 		return a.key(r)
 	case routeKeyIncrement:
 		return a.keyIncrement(r)
+	case routeKeys:
+		return a.keys(r)
+	case routeBatch:
+		return a.batch(r)
+	case routeRegion:
+		return a.region(r)
 	case routeWorkers:
 		return a.workers(r)
 	case routeHealth:
@@ -192,5 +209,3 @@ func (r *request) reply(body []byte) error {
 }
 
 func (r *request) body() []byte { return r.ctx.Response.SwapBody(nil)[:0] }
-
-var typeJSON = []byte("application/json")

@@ -22,6 +22,11 @@ import (
 // checked when the test ends.
 func newCommands(t testing.TB) *command.Commands {
 	t.Helper()
+	return newCommandsWith(t, shm.Policy{})
+}
+
+func newCommandsWith(t testing.TB, policy shm.Policy) *command.Commands {
+	t.Helper()
 	region, err := shm.NewHeap(shm.Geometry{Size: 8 << 20, Slots: 4})
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +50,7 @@ func newCommands(t testing.TB) *command.Commands {
 			t.Errorf("region after the test: %+v", report.Violations)
 		}
 	})
-	return command.New(region, store, os.Getpid())
+	return command.New(region, store, policy, os.Getpid())
 }
 
 // client sends requests, byte for byte, to a server over an API.
@@ -57,12 +62,17 @@ type client struct {
 
 func newClient(t testing.TB) *client {
 	t.Helper()
-	c := &client{t: t, commands: newCommands(t), listener: fasthttputil.NewInmemoryListener()}
+	return newClientOf(t, newCommands(t))
+}
+
+func newClientOf(t testing.TB, commands *command.Commands) *client {
+	t.Helper()
+	c := &client{t: t, commands: commands, listener: fasthttputil.NewInmemoryListener()}
 	api := New(c.commands, noFault(t))
 	server := &fasthttp.Server{
 		Handler: api.Handle, ErrorHandler: api.HandleError, ExpectHandler: api.Expect,
 		Logger: log.New(io.Discard, "", 0), NoDefaultContentType: true, DisablePreParseMultipartForm: true, SecureErrorLogMessage: true,
-		ReadBufferSize: MaxHeader, MaxRequestBodySize: MaxBody, ReadTimeout: 500 * time.Millisecond,
+		ReadBufferSize: MaxHeader, MaxRequestBodySize: MaxBody(commands.MaxValue()), ReadTimeout: 500 * time.Millisecond,
 	}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = server.Serve(c.listener) }()
@@ -124,7 +134,9 @@ func checkProblem(t testing.TB, what string, response *http.Response, body strin
 }
 
 // step is one request and what it must answer: the exact body, or for a
-// problem a part of its detail.
+// problem a part of its detail. In the header, $ETAG stands for the last ETag
+// that was answered, and $OLD for the one before. In want, each of them stands
+// for what it is, without its quotes.
 type step struct {
 	line, header, body string
 	status             int
@@ -133,9 +145,19 @@ type step struct {
 
 func run(t *testing.T, steps []step) {
 	t.Helper()
-	c := newClient(t)
+	newClient(t).run(steps)
+}
+
+func (c *client) run(steps []step) {
+	t := c.t
+	t.Helper()
+	etag, old := `"none"`, `"none"`
 	for _, s := range steps {
-		response, body := c.do(s.line, s.header, s.body)
+		response, body := c.do(s.line, strings.NewReplacer("$ETAG", etag, "$OLD", old).Replace(s.header), s.body)
+		if now := response.Header.Get("ETag"); now != "" && now != etag {
+			etag, old = now, etag
+		}
+		s.want = strings.NewReplacer("$ETAG", strings.Trim(etag, `"`), "$OLD", strings.Trim(old, `"`)).Replace(s.want)
 		what := s.line + " " + strings.TrimSpace(s.header) + " " + s.body
 		if len(what) > 100 {
 			what = what[:100] + "..."
@@ -154,7 +176,7 @@ func run(t *testing.T, steps []step) {
 			if body != s.want {
 				t.Errorf("%s: body %q, want %q", what, body, s.want)
 			}
-			if got := response.Header.Get("Content-Type"); s.status != 204 && got != "application/json" {
+			if got := response.Header.Get("Content-Type"); s.status != 204 && s.status != 304 && got != "application/json" {
 				t.Errorf("%s: Content-Type %q", what, got)
 			}
 		}

@@ -6,71 +6,65 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// jsonBody returns the body of a PUT, unless its header says that it is
-// something else than JSON.
-func (r *request) jsonBody() ([]byte, error) {
-	header := &r.ctx.Request.Header
-	if coding := header.ContentEncoding(); len(coding) > 0 && !bytes.EqualFold(coding, []byte("identity")) {
-		return nil, problemf(fasthttp.StatusUnsupportedMediaType, "Content-Encoding %q is not supported; send the body as it is", coding)
-	}
-	media, _, _ := bytes.Cut(header.ContentType(), []byte(";"))
-	media = bytes.ToLower(bytes.TrimSpace(media))
-	if !passesForJSON(media) {
-		return nil, problemf(fasthttp.StatusUnsupportedMediaType, "Content-Type is %q; send application/json", media)
-	}
-	return r.ctx.Request.Body(), nil
-}
-
-// passesForJSON takes no Content-Type for JSON, and the one that curl -d sends
-// unasked: whoever types a PUT by hand means the body.
-func passesForJSON(media []byte) bool {
-	switch string(media) {
-	case "", "application/json", "application/x-www-form-urlencoded":
-		return true
-	}
-	return bytes.HasPrefix(media, []byte("application/")) && bytes.HasSuffix(media, []byte("+json"))
+// takesBody reports whether the request may have a body.
+func (r *request) takesBody(which route) bool {
+	return r.method&(put|patch) != 0 || which == routeBatch
 }
 
 // errBody is about parameters that would be lost: curl -d sends them so.
 var errBody = &problem{
 	status: fasthttp.StatusBadRequest,
-	detail: "only PUT takes a body here; send none, and put parameters into the query: ?key=visits&by=50",
+	detail: "only PUT, PATCH and POST /v1/batch take a body; send none, and put parameters into the query: ?key=visits&by=50",
 }
 
-// args answers /args.
-func (a *API) args(r *request) error {
-	if err := r.parseQuery(0); err != nil {
-		return err
+// jsonBody returns the body, unless its header says that it is something else
+// than accepts takes.
+func (r *request) jsonBody(accepts mediaSet) ([]byte, error) {
+	header := &r.ctx.Request.Header
+	if coding := header.ContentEncoding(); len(coding) > 0 && !bytes.EqualFold(coding, []byte("identity")) {
+		return nil, problemf(fasthttp.StatusUnsupportedMediaType, "Content-Encoding %q is not supported; send the body as it is", coding)
 	}
-	if r.method == put {
-		if err := r.refuseConditions(); err != nil {
-			return err
-		}
-		object, err := r.jsonBody()
-		if err != nil {
-			return err
-		}
-		if err := a.commands.SetArgs(object); err != nil {
-			return err
-		}
+	media, _, _ := bytes.Cut(header.ContentType(), []byte(";"))
+	if media = trim(media); !accepts.has(media) {
+		return nil, problemf(fasthttp.StatusUnsupportedMediaType, "Content-Type is %q; send %s", media, accepts)
 	}
-	b, err := a.commands.Args(append(r.body(), `{"args":`...))
-	if err != nil {
-		return err
-	}
-	return r.reply(append(b, '}'))
+	return r.ctx.Request.Body(), nil
 }
 
-// refuseConditions refuses what would make a change conditional, where no
-// condition is supported.
-func (r *request) refuseConditions() error {
-	if r.fields&fieldCondition == 0 {
-		return nil
+// mediaSet is what a body may be.
+type mediaSet uint8
+
+const (
+	isJSON mediaSet = iota
+	isMergePatch
+)
+
+func (m mediaSet) String() string {
+	if m == isMergePatch {
+		return string(typeMergePatch)
 	}
-	return errCondition
+	return string(typeJSON)
 }
 
-var errCondition = &problem{
-	status: fasthttp.StatusBadRequest,
-	detail: "If-Match, If-None-Match and If-Unmodified-Since are not supported here; leave them out",
+// has takes no Content-Type for the right one, and the one that curl -d sends
+// unasked: whoever types a PUT by hand means the body. A kind of JSON is JSON;
+// of patches there are others, which mean something else.
+func (m mediaSet) has(media []byte) bool {
+	switch {
+	case len(media) == 0, bytes.EqualFold(media, typeJSON), bytes.EqualFold(media, typeForm):
+		return true
+	case m == isMergePatch:
+		return bytes.EqualFold(media, typeMergePatch)
+	}
+	return len(media) > len(prefixKind)+len(suffixJSON) &&
+		bytes.EqualFold(media[:len(prefixKind)], prefixKind) &&
+		bytes.EqualFold(media[len(media)-len(suffixJSON):], suffixJSON)
 }
+
+var (
+	typeJSON       = []byte("application/json")
+	typeMergePatch = []byte("application/merge-patch+json")
+	typeForm       = []byte("application/x-www-form-urlencoded")
+	prefixKind     = []byte("application/")
+	suffixJSON     = []byte("+json")
+)

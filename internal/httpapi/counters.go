@@ -8,7 +8,8 @@ func (a *API) increment(r *request) error {
 	if err := r.refuseConditions(); err != nil {
 		return err
 	}
-	n, err := a.commands.Increment(r.key, r.by)
+	n, effect, err := a.commands.Increment(r.key, r.by, 0, 0)
+	r.tellEvicted(effect.Evicted)
 	if err != nil {
 		return err
 	}
@@ -71,19 +72,20 @@ func (a *API) count(r *request) error {
 	return r.reply(appendInt(r.body(), n))
 }
 
-// keyIncrement answers /v1/keys/{key}/increment?by=&init=.
+// keyIncrement answers /v1/keys/{key}/increment?by=&init=&ttl=.
 func (a *API) keyIncrement(r *request) error {
 	var err error
 	if r.key, err = r.decodeKey(r.key, plusIsPlus); err != nil {
 		return err
 	}
-	if err = r.parseQuery(paramBy | paramInit); err != nil {
+	if err = r.parseQuery(paramBy | paramInit | paramTTL); err != nil {
 		return err
 	}
 	if err := r.refuseConditions(); err != nil {
 		return err
 	}
-	n, err := a.commands.IncrementKey(r.key, r.by, r.init)
+	n, effect, err := a.commands.Increment(r.key, r.by, r.init, r.ttl)
+	r.tellEvicted(effect.Evicted)
 	if err != nil {
 		return err
 	}

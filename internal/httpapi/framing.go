@@ -14,8 +14,9 @@ const (
 	fieldCoding
 	// fieldClose is Connection with the option close.
 	fieldClose
-	// fieldCondition is any of If-Match, If-None-Match and If-Unmodified-Since.
-	fieldCondition
+	fieldMatch
+	fieldNone
+	fieldUnmodified
 )
 
 // Header fields that decide where a request ends and what becomes of the
@@ -102,9 +103,13 @@ func (r *request) readField(line []byte) error {
 			}
 		}
 	case len(fasthttp.HeaderIfMatch), len(fasthttp.HeaderIfNoneMatch), len(fasthttp.HeaderIfUnmodifiedSince):
-		if bytes.EqualFold(name, nameIfMatch) || bytes.EqualFold(name, nameIfNoneMatch) ||
-			bytes.EqualFold(name, nameIfUnmodifiedSince) {
-			r.fields |= fieldCondition
+		switch {
+		case bytes.EqualFold(name, nameIfMatch):
+			r.fields |= fieldMatch
+		case bytes.EqualFold(name, nameIfNoneMatch):
+			r.fields |= fieldNone
+		case bytes.EqualFold(name, nameIfUnmodifiedSince):
+			r.fields |= fieldUnmodified
 		}
 	}
 	return nil

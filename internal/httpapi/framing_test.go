@@ -96,7 +96,7 @@ func TestExpect(t *testing.T) {
 	for _, s := range []struct{ line, header, want string }{
 		{"PUT /v1/keys/a", "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n7", "100 201"},
 		{"PUT /v1/keys/a", "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n7\r\n0\r\n\r\n", "100 201"},
-		{"PUT /v1/keys/a", "Expect: 100-continue\r\nContent-Length: 1048577\r\n\r\n", "413"},
+		{"PUT /v1/keys/a", "Expect: 100-continue\r\nContent-Length: 9999999\r\n\r\n", "413"},
 		{"POST /increment", "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n", "400"},
 		{"POST /increment", "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n", "400"},
 		{"POST /count", "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n", "405"},
@@ -131,7 +131,7 @@ func TestProtocolErrors(t *testing.T) {
 	}{
 		"large header":   {"GET /count HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", MaxHeader) + "\r\n\r\n", 431, "8192 bytes"},
 		"large target":   {"GET /count?key=" + strings.Repeat("x", MaxHeader) + " HTTP/1.1\r\nHost: a\r\n\r\n", 431, "8192 bytes"},
-		"large body":     {"PUT /args HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n", 413, "1048576 bytes"},
+		"large body":     {"PUT /args HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n", 413, itoa(MaxBody(c.commands.MaxValue())) + " bytes"},
 		"no host":        {"GET /count HTTP/1.1\r\n\r\n", 400, "one Host"},
 		"no version":     {"GET /count\r\n\r\n", 400, "request line"},
 		"other protocol": {"\x16\x03\x01\x02\x00\x01\r\n\r\n", 400, "request line"},

@@ -2,11 +2,12 @@ package httpapi
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/fondue-server/fondue/internal/command"
+	"github.com/fondue-server/fondue/internal/shm"
 )
 
 // key answers /v1/keys/{key}.
@@ -15,95 +16,161 @@ func (a *API) key(r *request) error {
 	if r.key, err = r.decodeKey(r.key, plusIsPlus); err != nil {
 		return err
 	}
-	if err = r.parseQuery(0); err != nil {
-		return err
-	}
 	switch r.method {
 	case put:
 		return a.putKey(r)
+	case patch:
+		return a.patchKey(r)
 	case del:
-		if err = r.refuseConditions(); err != nil {
-			return err
-		}
-		if err = a.commands.DeleteKey(r.key); err != nil {
-			return err
-		}
-		r.ctx.Response.SetStatusCode(fasthttp.StatusNoContent)
-		return nil
+		return a.deleteKey(r)
 	}
-	n, err := a.commands.GetKey(r.key)
+	return a.getKey(r)
+}
+
+func (a *API) getKey(r *request) error {
+	if err := r.parseQuery(0); err != nil {
+		return err
+	}
+	cond, err := r.condition()
 	if err != nil {
 		return err
 	}
-	return r.reply(appendInt(r.body(), n))
+	b := r.body()
+	item, err := a.commands.Get(b, r.key, cond)
+	if err == nil {
+		r.describe(&item)
+		return r.reply(readText(b, &item.Value))
+	}
+	r.ctx.Response.SwapBody(b) // for the problem
+	switch {
+	case errors.Is(err, command.ErrUnchanged):
+		r.describe(&item)
+		r.ctx.Response.SetStatusCode(fasthttp.StatusNotModified)
+		return nil
+	case errors.Is(err, shm.ErrCondition):
+		return unmet(cond)
+	}
+	return err
+}
+
+func (a *API) deleteKey(r *request) error {
+	if err := r.parseQuery(0); err != nil {
+		return err
+	}
+	cond, err := r.conditionOfChange()
+	if err != nil {
+		return err
+	}
+	if err = a.commands.Remove(r.key, cond); err != nil {
+		return orUnmet(err, cond)
+	}
+	r.ctx.Response.SetStatusCode(fasthttp.StatusNoContent)
+	return nil
 }
 
 func (a *API) putKey(r *request) error {
-	ifAbsent, err := r.ifAbsent()
+	if err := r.parseQuery(paramTTL); err != nil {
+		return err
+	}
+	cond, err := r.conditionOfChange()
 	if err != nil {
 		return err
 	}
-	body, err := r.jsonBody()
+	text, err := r.jsonBody(isJSON)
 	if err != nil {
 		return err
 	}
-	n, err := parseValue(body)
+	value, err := command.ParseValue(text)
 	if err != nil {
 		return err
 	}
-	created, err := a.commands.PutKey(r.key, n, ifAbsent)
+	effect, err := a.commands.Put(r.key, value, r.ttl, cond)
+	r.tellEvicted(effect.Evicted)
+	if err != nil {
+		return orUnmet(err, cond)
+	}
+	r.describe(&command.Item{Version: effect.Version, TTL: r.ttl})
+	return r.replyChanged(appendValue(r.body(), &value), effect)
+}
+
+// patchKey answers PATCH. Without a body it changes the time to live alone.
+func (a *API) patchKey(r *request) error {
+	if err := r.parseQuery(paramTTL | paramTTLNone); err != nil {
+		return err
+	}
+	cond, err := r.conditionOfChange()
 	if err != nil {
 		return err
 	}
-	if created {
+	text, err := r.jsonBody(isMergePatch)
+	if err != nil {
+		r.ctx.Response.Header.SetCanonical(acceptPatch, typeMergePatch)
+		return err
+	}
+	change := command.Patch{TTL: r.ttl, SetTTL: r.given&paramTTL != 0, If: cond}
+	if len(bytes.Trim(text, " \t\r\n")) > 0 {
+		change.Merge = text
+	}
+	b := r.body()
+	item, effect, err := a.commands.Patch(b, r.key, change)
+	r.tellEvicted(effect.Evicted)
+	if err != nil {
+		return orUnmet(err, cond)
+	}
+	r.describe(&item)
+	return r.replyChanged(readText(b, &item.Value), effect)
+}
+
+// orUnmet says which condition it was when err is about one.
+func orUnmet(err error, cond command.Condition) error {
+	if errors.Is(err, shm.ErrCondition) {
+		return unmet(cond)
+	}
+	return err
+}
+
+func (r *request) replyChanged(value []byte, effect command.Effect) error {
+	if effect.Created {
 		r.ctx.Response.SetStatusCode(fasthttp.StatusCreated)
 	}
-	return r.reply(appendInt(r.body(), n))
+	return r.reply(value)
 }
 
-// parseValue reads a JSON integer, and tells what is wrong with any other
-// value.
-func parseValue(text []byte) (int64, error) {
-	text = bytes.Trim(text, " \t\r\n")
-	if !utf8.Valid(text) || !json.Valid(text) {
-		return 0, problemf(fasthttp.StatusUnprocessableEntity, "the body must be a JSON integer, and is not JSON")
+func appendValue(dst []byte, v *command.Value) []byte {
+	if v.Integer {
+		return appendInt(dst, v.Int)
 	}
-	if c := text[0]; c != '-' && (c < '0' || c > '9') {
-		return 0, problemf(fasthttp.StatusUnprocessableEntity,
-			"the body is JSON, but not a number; only integers are stored in this release")
-	}
-	n, err := parseInt(text)
-	switch {
-	case errors.Is(err, errRange):
-		return 0, problemf(fasthttp.StatusUnprocessableEntity,
-			"the number is %v; only such integers are stored in this release", err)
-	case err != nil:
-		return 0, problemf(fasthttp.StatusUnprocessableEntity,
-			"only integers are stored in this release; write the number without fraction and exponent")
-	}
-	return n, nil
+	return append(dst, v.Bytes...)
 }
 
-// ifAbsent reads the conditions of a PUT.
-func (r *request) ifAbsent() (bool, error) {
-	if err := r.refuseIfMatch(); err != nil {
-		return false, err
+// readText returns dst with a value that was read into it: a command has
+// appended what is bytes.
+func readText(dst []byte, v *command.Value) []byte {
+	if v.Integer {
+		return appendInt(dst, v.Int)
 	}
-	condition := r.ctx.Request.Header.Peek(fasthttp.HeaderIfNoneMatch)
-	if condition == nil {
-		return false, nil
-	}
-	if string(condition) != "*" {
-		return false, problemf(fasthttp.StatusBadRequest, "If-None-Match must be * (entity tags are not supported in this release)")
-	}
-	return true, nil
+	return v.Bytes
 }
 
-func (r *request) refuseIfMatch() error {
-	for _, name := range []string{fasthttp.HeaderIfMatch, fasthttp.HeaderIfUnmodifiedSince} {
-		if r.ctx.Request.Header.Peek(name) != nil {
-			return problemf(fasthttp.StatusBadRequest, "%s is not supported in this release; leave it out", name)
-		}
+// describe sets the header fields of a key.
+func (r *request) describe(item *command.Item) {
+	header := &r.ctx.Response.Header
+	header.SetCanonical(nameETag, appendTag(r.text[:0], item.Version))
+	if item.TTL > 0 {
+		header.SetCanonical(nameTTL, appendSeconds(r.text[:0], item.TTL))
 	}
-	return nil
 }
+
+// tellEvicted says how many keys had to go for a change.
+func (r *request) tellEvicted(n int) {
+	if n > 0 {
+		r.ctx.Response.Header.SetCanonical(nameEvicted, appendInt(r.text[:0], int64(n)))
+	}
+}
+
+var (
+	nameETag    = []byte("ETag")
+	nameTTL     = []byte("Fondue-TTL")
+	nameEvicted = []byte("Fondue-Evicted")
+	acceptPatch = []byte("Accept-Patch")
+)

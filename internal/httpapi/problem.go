@@ -25,7 +25,7 @@ func problemf(status int, format string, args ...any) error {
 }
 
 // problemOf finds the answer to an error of a command.
-func problemOf(err error) *problem {
+func (a *API) problemOf(err error) *problem {
 	var p *problem
 	var twice *command.TwiceError
 	switch {
@@ -35,23 +35,27 @@ func problemOf(err error) *problem {
 		return &problem{fasthttp.StatusBadRequest, "a key has 1 to 512 bytes, counted after percent-decoding"}
 	case errors.Is(err, shm.ErrNotFound):
 		return &problem{fasthttp.StatusNotFound, "no such key; PUT it or increment it first"}
+	case errors.Is(err, shm.ErrCursor):
+		return &problem{fasthttp.StatusBadRequest, "the cursor is none that this region gave out; leave it out to begin again"}
+	case errors.Is(err, shm.ErrNotInteger):
+		return &problem{
+			fasthttp.StatusConflict,
+			"the key holds a value that is not an integer, and it is unchanged; GET /v1/keys/{key} reads it, PUT replaces it",
+		}
 	case errors.Is(err, shm.ErrOverflow):
 		return &problem{
 			fasthttp.StatusConflict,
 			"the sum does not fit a signed 64-bit integer; the value is unchanged",
 		}
-	case errors.Is(err, command.ErrExists):
-		return &problem{
-			fasthttp.StatusPreconditionFailed,
-			"the key exists and is unchanged; leave out If-None-Match to replace it",
-		}
-	case errors.Is(err, shm.ErrArgsTooLarge):
+	case errors.Is(err, shm.ErrValueTooLarge):
 		return &problem{
 			fasthttp.StatusRequestEntityTooLarge,
-			fmt.Sprintf("the arguments may have %d bytes; they are unchanged", shm.MaxArgs),
+			fmt.Sprintf("a value may have %d bytes, and nothing was changed; --max-value of the server sets the limit", a.commands.MaxValue()),
 		}
+	case errors.Is(err, command.ErrBatchFull):
+		return &problem{fasthttp.StatusRequestEntityTooLarge, err.Error() + ", and this operation was not done; send it again in another batch"}
 	case errors.Is(err, command.ErrNotJSON):
-		return &problem{fasthttp.StatusUnprocessableEntity, "the body must be a JSON object in UTF-8, and is not JSON"}
+		return &problem{fasthttp.StatusUnprocessableEntity, "the body must be JSON in UTF-8, nested 10000 deep at most, and is not JSON"}
 	case errors.As(err, &twice):
 		return &problem{
 			fasthttp.StatusUnprocessableEntity,
@@ -59,11 +63,15 @@ func problemOf(err error) *problem {
 		}
 	case errors.Is(err, command.ErrNotObject):
 		return &problem{fasthttp.StatusUnprocessableEntity, "the body must be a JSON object, and is another JSON value"}
+	case errors.Is(err, command.ErrNoPatch):
+		return &problem{fasthttp.StatusUnprocessableEntity, "send a merge patch as the body, or ?ttl= to change the time to live alone"}
+	case errors.Is(err, command.ErrContended):
+		return &problem{fasthttp.StatusServiceUnavailable, "others change this key all the time; it is unchanged by this request, send it again"}
 	case errors.Is(err, shm.ErrFull):
 		return &problem{
 			fasthttp.StatusInsufficientStorage,
-			"the region has no room for another key; delete keys, or start with a larger --region-size. " +
-				"Keys that exist can still be changed",
+			"the region has no room for this, and nothing was changed; delete keys, give keys a ttl, or start the server with a " +
+				"larger --region-size or with --evict clock. Counters that exist go on counting",
 		}
 	case errors.Is(err, shm.ErrCorrupt):
 		return &problem{
@@ -78,12 +86,12 @@ func problemOf(err error) *problem {
 // is closed after it.
 func (a *API) HandleError(ctx *fasthttp.RequestCtx, err error) {
 	ctx.SetConnectionClose()
-	writeProblem(ctx, problemOfProtocol(err))
+	writeProblem(ctx, a.problemOfProtocol(err))
 }
 
 // problemOfProtocol has a sentence of our own for each error that fasthttp
 // names, and one for all the others: its words are for its callers.
-func problemOfProtocol(err error) *problem {
+func (a *API) problemOfProtocol(err error) *problem {
 	var small *fasthttp.ErrSmallBuffer
 	var chunk fasthttp.ErrBrokenChunk
 	var timeout interface{ Timeout() bool }
@@ -94,7 +102,7 @@ func problemOfProtocol(err error) *problem {
 			fmt.Sprintf("the request line and the header fields may have %d bytes together", MaxHeader),
 		}
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		return errBodyTooLarge
+		return a.bodyTooLarge()
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return &problem{fasthttp.StatusRequestTimeout, "the request did not arrive in time; send it again on a new connection"}
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
@@ -127,14 +135,24 @@ func problemOfProtocol(err error) *problem {
 	}
 }
 
-var errBodyTooLarge = &problem{fasthttp.StatusRequestEntityTooLarge, fmt.Sprintf("a body may have %d bytes", MaxBody)}
+func (a *API) bodyTooLarge() *problem {
+	return &problem{
+		fasthttp.StatusRequestEntityTooLarge,
+		fmt.Sprintf("a body may have %d bytes, and a value %d; --max-value of the server sets both",
+			MaxBody(a.commands.MaxValue()), a.commands.MaxValue()),
+	}
+}
 
-// Limits of a request, in bytes. The server that calls Handle must be set to
-// them.
-const (
-	MaxHeader = 8 << 10
-	MaxBody   = 1 << 20
-)
+// MaxHeader is how many bytes the request line and the header may have. The
+// server that calls Handle must be set to it, and to MaxBody.
+const MaxHeader = 8 << 10
+
+// bodyAround is what a body may have beside a value of the largest size: white
+// space, and the other operations of a batch.
+const bodyAround = 64 << 10
+
+// MaxBody is how many bytes a body may have where a value may have maxValue.
+func MaxBody(maxValue int64) int { return int(maxValue) + bodyAround }
 
 var typeProblem = []byte("application/problem+json")
 

@@ -2,31 +2,91 @@ package httpapi
 
 import (
 	"bytes"
+	"errors"
 	"math"
+	"strings"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/fondue-server/fondue/internal/command"
+	"github.com/fondue-server/fondue/internal/shm"
 )
 
-// params are the parameters of a request, and what its header adds to them. Those not given keep the defaults
-// that Handle and keyOrDefault set.
+// params are the parameters of a request, and what its header adds to them.
+// Those not given keep the defaults that their route has set.
 type params struct {
-	key      []byte
-	by, init int64
-	given    param
-	fields   field
+	key            []byte
+	by, init       int64
+	ttl            time.Duration // 0: for ever
+	prefix, cursor []byte
+	limit          int
+	given          param
+	fields         field
 }
 
 // param is a set of query parameters, as bits.
-type param uint8
+type param uint16
 
 const (
 	paramKey param = 1 << iota
 	paramBy
 	paramInit
 	paramTTL
+	paramPrefix
+	paramLimit
+	paramCursor
+	paramAll
+	// paramTTLNone, beside paramTTL, lets the ttl be none.
+	paramTTLNone
 )
+
+var paramNames = []string{"key", "by", "init", "ttl", "prefix", "limit", "cursor", "all"}
+
+// String lists the parameters in words.
+func (p param) String() string {
+	var names []string
+	for i, name := range paramNames {
+		if p&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return inWords(names)
+}
+
+// inWords is "none", "a", "a and b", "a, b and c".
+func inWords(names []string) string {
+	switch last := len(names) - 1; last {
+	case -1:
+		return "none"
+	case 0:
+		return names[0]
+	default:
+		return strings.Join(names[:last], ", ") + " and " + names[last]
+	}
+}
+
+func paramOf(name []byte) param {
+	switch string(name) {
+	case "key":
+		return paramKey
+	case "by":
+		return paramBy
+	case "init":
+		return paramInit
+	case "ttl":
+		return paramTTL
+	case "prefix":
+		return paramPrefix
+	case "limit":
+		return paramLimit
+	case "cursor":
+		return paramCursor
+	case "all":
+		return paramAll
+	}
+	return 0
+}
 
 var ampersand, equals = []byte("&"), []byte("=")
 
@@ -40,54 +100,54 @@ func (r *request) parseQuery(accepts param) error {
 			continue
 		}
 		name, value, _ := bytes.Cut(pair, equals)
-		var p param
-		switch string(name) {
-		case "key":
-			p = paramKey
-		case "by":
-			p = paramBy
-		case "init":
-			p = paramInit
-		case "ttl":
-			p = paramTTL
-		}
+		p := paramOf(name)
 		if p&accepts == 0 {
-			return refuseParam(name, p, accepts)
+			return problemf(fasthttp.StatusBadRequest, "parameter %q is unknown here; this route takes %s", name, accepts)
 		}
 		if p&r.given != 0 {
 			return problemf(fasthttp.StatusBadRequest, "parameter %q is given twice; give it once", name)
 		}
 		r.given |= p
-		var err error
-		switch p {
-		case paramKey:
-			r.key, err = r.decodeKey(value, plusIsSpace)
-		case paramBy:
-			r.by, err = parseNumber(name, value)
-		default:
-			r.init, err = parseNumber(name, value)
-		}
-		if err != nil {
+		if err := r.parseParam(p, value, accepts); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func refuseParam(name []byte, p, accepts param) error {
-	if p == paramTTL {
-		return problemf(fasthttp.StatusBadRequest, "ttl is not supported in this release; leave it out")
-	}
-	list := "none"
-	switch accepts {
+func (r *request) parseParam(p param, value []byte, accepts param) (err error) {
+	switch p {
 	case paramKey:
-		list = "key"
-	case paramKey | paramBy:
-		list = "key and by"
-	case paramBy | paramInit:
-		list = "by and init"
+		r.key, err = r.decodeKey(value, plusIsSpace)
+	case paramBy:
+		r.by, err = parseNumber("by", value)
+	case paramInit:
+		r.init, err = parseNumber("init", value)
+	case paramTTL:
+		text := plain(r.text[:0], value)
+		if string(text) == "none" && accepts&paramTTLNone != 0 {
+			return nil
+		}
+		r.ttl, err = parseTTL(text)
+	case paramPrefix:
+		r.prefix, err = r.decodeKey(value, plusIsSpace)
+		if errors.Is(err, shm.ErrKeyLength) || len(r.prefix) > shm.MaxKey {
+			err = problemf(fasthttp.StatusBadRequest, "a prefix has at most %d bytes, as a key has", shm.MaxKey)
+		}
+	case paramLimit:
+		var n int64
+		n, err = parseNumber("limit", value)
+		if r.limit = int(n); err != nil || n < 1 || n > maxLimit {
+			err = problemf(fasthttp.StatusBadRequest, "limit must be an integer from 1 to %d, not %q", maxLimit, value)
+		}
+	case paramCursor:
+		r.cursor, err = decode(make([]byte, 0, len(value)), value, plusIsPlus)
+	default:
+		if string(value) != "true" {
+			err = problemf(fasthttp.StatusBadRequest, "all must be true, not %q", value)
+		}
 	}
-	return problemf(fasthttp.StatusBadRequest, "parameter %q is unknown here; this route takes %s", name, list)
+	return err
 }
 
 // keyOrDefault parses the query of a route whose key is a parameter.
@@ -98,18 +158,25 @@ func (r *request) keyOrDefault(accepts param) error {
 
 var defaultKey = []byte(command.DefaultKey)
 
+// plain decodes the percent-encoding of a short value, with dst's capacity for
+// it. One that is not encoded well, or long, stays as it is: it is no number,
+// and no time to live, either way.
+func plain(dst, value []byte) []byte {
+	if bytes.IndexByte(value, '%') < 0 {
+		return value
+	}
+	decoded, err := decode(dst, value, plusIsPlus)
+	if err != nil {
+		return value
+	}
+	return decoded
+}
+
 // parseNumber reads a decimal integer with an optional sign, percent-encoded
 // or not. A '+' is a sign here: no number has a space.
-func parseNumber(name, text []byte) (int64, error) {
-	digits := text
+func parseNumber(name string, text []byte) (int64, error) {
 	var buffer [64]byte
-	if bytes.IndexByte(text, '%') >= 0 {
-		var err error
-		if digits, err = decode(buffer[:0], text, plusIsPlus); err != nil {
-			digits = nil
-		}
-	}
-	n, err := parseInt(digits)
+	n, err := parseInt(plain(buffer[:0], text))
 	if err != nil {
 		return 0, problemf(fasthttp.StatusBadRequest, "%s must be an integer from %d to %d, not %q",
 			name, math.MinInt64, math.MaxInt64, text)

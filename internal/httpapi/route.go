@@ -17,13 +17,14 @@ const (
 	head
 	post
 	put
+	patch
 	del
 	options
 	// otherMethod is any method that no route has.
 	otherMethod
 )
 
-var methodNames = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"}
+var methodNames = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 func methodOf(name []byte) method {
 	switch string(name) {
@@ -33,6 +34,8 @@ func methodOf(name []byte) method {
 		return post
 	case "PUT":
 		return put
+	case "PATCH":
+		return patch
 	case "DELETE":
 		return del
 	case "HEAD":
@@ -65,6 +68,9 @@ const (
 	routeArgs
 	routeKey
 	routeKeyIncrement
+	routeKeys
+	routeBatch
+	routeRegion
 	routeWorkers
 	routeHealth
 	routeReady
@@ -77,8 +83,11 @@ var allowed = [...]method{
 	routeReset:        get | post,
 	routeCount:        get | head,
 	routeArgs:         get | head | put,
-	routeKey:          get | head | put | del,
+	routeKey:          get | head | put | patch | del,
 	routeKeyIncrement: post,
+	routeKeys:         get | head | del,
+	routeBatch:        post,
+	routeRegion:       get | head,
 	routeWorkers:      get | head,
 	routeHealth:       get | head,
 	routeReady:        get | head,
@@ -103,6 +112,12 @@ func (r *request) route(path []byte) route {
 		return routeCount
 	case "/args":
 		return routeArgs
+	case "/v1/keys":
+		return routeKeys
+	case "/v1/batch":
+		return routeBatch
+	case "/v1/region":
+		return routeRegion
 	case "/v1/workers":
 		return routeWorkers
 	case "/healthz":
@@ -135,7 +150,7 @@ func (r *request) refuseMethod(which route, path []byte) error {
 	}
 	allow := allowed[which] | options
 	if asterisk {
-		allow = get | head | post | put | del | options
+		allow = get | head | post | put | patch | del | options
 	}
 	r.ctx.Response.Header.Set(fasthttp.HeaderAllow, allow.String())
 	if r.method == options {
@@ -155,6 +170,9 @@ func (r *request) options(which route) error {
 			return shm.ErrKeyLength
 		}
 	}
+	if which == routeKey {
+		r.ctx.Response.Header.SetCanonical(acceptPatch, typeMergePatch)
+	}
 	r.ctx.Response.SetStatusCode(fasthttp.StatusNoContent)
 	return nil
 }
@@ -164,11 +182,7 @@ func notFound(path []byte) error {
 		return problemf(fasthttp.StatusNotFound,
 			"the routes of a key are /v1/keys/{key} and /v1/keys/{key}/increment; a slash within the key is written %%2F")
 	}
-	if string(path) == "/v1/keys" {
-		return problemf(fasthttp.StatusNotFound,
-			"keys cannot be listed or deleted together in this release; name one: /v1/keys/{key}")
-	}
 	return problemf(fasthttp.StatusNotFound,
-		"no such route; there are /increment, /report, /reset, /count, /args, /v1/keys/{key}, "+
-			"/v1/keys/{key}/increment, /v1/workers, /healthz and /readyz")
+		"no such route; there are /increment, /report, /reset, /count, /args, /v1/keys, /v1/keys/{key}, "+
+			"/v1/keys/{key}/increment, /v1/batch, /v1/region, /v1/workers, /healthz and /readyz")
 }

@@ -73,11 +73,11 @@ func TestParameters(t *testing.T) {
 		{"GET /increment?key=a&key=a", "", "", 400, "twice"},
 		{"GET /increment?ky=a", "", "", 400, "key and by"},
 		{"GET /increment?Key=a", "", "", 400, "key and by"},
-		{"GET /increment?ttl=30s", "", "", 400, "ttl is not supported"},
+		{"GET /increment?ttl=30s", "", "", 400, "key and by"},
 		{"GET /increment?init=3", "", "", 400, "key and by"},
 		{"GET /report?by=3", "", "", 400, "takes key"},
 		{"GET /args?key=3", "", "", 400, "takes none"},
-		{"POST /v1/keys/a/increment?key=b", "", "", 400, "by and init"},
+		{"POST /v1/keys/a/increment?key=b", "", "", 400, "by, init and ttl"},
 		{"GET /increment?key=", "", "", 400, "1 to 512"},
 		{"GET /increment?key", "", "", 400, "1 to 512"},
 		{"GET /increment?key=%", "", "", 400, "hexadecimal"},
@@ -119,85 +119,11 @@ func TestKeyBytes(t *testing.T) {
 		{"GET /v1/keys/%2", "", "", 400, "hexadecimal"},
 		{"GET /v1/keys/a/b", "", "", 404, "%2F"},
 		{"GET /v1/keys//", "", "", 404, "%2F"},
-		{"GET /v1/keys", "", "", 404, "listed"},
 		{"GET /v1//keys/a", "", "", 404, "no such route"},
 		{"GET /x/../increment", "", "", 404, "no such route"},
 		{"GET //increment", "", "", 404, "no such route"},
 		{"GET /", "", "", 404, "/increment"},
 		{"GET /increment/", "", "", 404, "/increment"},
-	})
-}
-
-func TestKeys(t *testing.T) {
-	t.Parallel()
-	run(t, []step{
-		{"GET /v1/keys/a", "", "", 404, "no such key"},
-		{"HEAD /v1/keys/a", "", "", 404, ""},
-		{"DELETE /v1/keys/a", "", "", 404, "no such key"},
-		{"PUT /v1/keys/a", "", "41", 201, `41`},
-		{"PUT /v1/keys/a", "", " -0\r\n", 200, `0`},
-		{"PUT /v1/keys/a", "Content-Type: application/json; charset=utf-8\r\n", "42", 200, `42`},
-		{"PUT /v1/keys/a", "Content-Type: application/vnd.x+JSON\r\n", "42", 200, `42`},
-		{"GET /v1/keys/a", "", "", 200, `42`},
-		{"HEAD /v1/keys/a", "", "", 200, ``},
-		{"POST /v1/keys/a/increment?by=8&init=1000", "", "", 200, `{"key":"a","value":50}`},
-		{"POST /v1/keys/b/increment?init=1000", "", "", 200, `{"key":"b","value":1001}`},
-		{"POST /v1/keys/c/increment?init=9223372036854775807", "", "", 409, "unchanged"},
-		{"GET /v1/keys/c", "", "", 404, "no such key"},
-		{"PUT /v1/keys/a", "If-None-Match: *\r\n", "1", 412, "exists"},
-		{"PUT /v1/keys/d", "If-None-Match: *\r\n", "1", 201, `1`},
-		{"PUT /v1/keys/a", "If-None-Match: \"x\"\r\n", "1", 400, "If-None-Match"},
-		{"PUT /v1/keys/a", "If-Match: \"x\"\r\n", "1", 400, "If-Match"},
-		{"DELETE /v1/keys/a", "If-Match: \"x\"\r\n", "", 400, "If-Match"},
-		{"DELETE /v1/keys/a", "If-None-Match: *\r\n", "", 400, "If-None-Match"},
-		{"POST /v1/keys/a/increment", "If-Match: \"x\"\r\n", "", 400, "If-Match"},
-		{"POST /v1/keys/a/increment", "if-none-match:*\r\n", "", 400, "If-None-Match"},
-		{"GET /increment?key=a", "If-Unmodified-Since: x\r\n", "", 400, "If-Unmodified-Since"},
-		{"POST /reset?key=a", "If-Match: *\r\n", "", 400, "If-Match"},
-		{"GET /v1/keys/a", "", "", 200, `50`},
-		{"PUT /v1/keys/a?ttl=30s", "", "1", 400, "ttl"},
-		{"POST /v1/keys/a/increment?ttl=30s", "", "", 400, "ttl"},
-		{"PUT /v1/keys/a", "Content-Type: text/plain\r\n", "1", 415, "application/json"},
-		{"PUT /v1/keys/a", "Content-Type: multipart/form-data; boundary=x\r\n", "1", 415, "application/json"},
-		{"PUT /v1/keys/a", "Content-Type: application/x-www-form-urlencoded\r\n", "42", 200, `42`}, // curl -d
-		{"PUT /v1/keys/a", "Content-Encoding: gzip\r\n", "1", 415, "gzip"},
-		{"PUT /v1/keys/a", "", "", 422, "not JSON"},
-		{"PUT /v1/keys/a", "", "nope", 422, "not JSON"},
-		{"PUT /v1/keys/a", "", "007", 422, "not JSON"},
-		{"PUT /v1/keys/a", "", "+7", 422, "not JSON"},
-		{"PUT /v1/keys/a", "", "1 2", 422, "not JSON"},
-		{"PUT /v1/keys/a", "", `"1"`, 422, "only integers"},
-		{"PUT /v1/keys/a", "", `{"a":1}`, 422, "only integers"},
-		{"PUT /v1/keys/a", "", "null", 422, "only integers"},
-		{"PUT /v1/keys/a", "", "1.0", 422, "without fraction"},
-		{"PUT /v1/keys/a", "", "1e3", 422, "without fraction"},
-		{"PUT /v1/keys/a", "", "9223372036854775808", 422, "64-bit"},
-		{"PUT /v1/keys/a", "", "-9223372036854775808", 200, `-9223372036854775808`},
-		{"DELETE /v1/keys/a", "", "", 204, ``},
-		{"GET /v1/keys/a", "", "", 404, "no such key"},
-	})
-}
-
-func TestArgs(t *testing.T) {
-	t.Parallel()
-	// {"a":"..."} of exactly the largest size.
-	largest := `{"a":"` + strings.Repeat("x", 64<<10-8) + `"}`
-	run(t, []step{
-		{"GET /args", "", "", 200, `{"args":{}}`},
-		{"PUT /args", "", "\n {\"a\": [1, 2]} ", 200, `{"args":{"a": [1, 2]}}`},
-		{"GET /args", "", "", 200, `{"args":{"a": [1, 2]}}`},
-		{"PUT /args", "", "[1]", 422, "object"},
-		{"PUT /args", "", "", 422, "not JSON"},
-		{"PUT /args", "", "{", 422, "not JSON"},
-		{"PUT /args", "", "{\"a\":\"\xff\"}", 422, "not JSON"},
-		{"PUT /args", "", `{"a":1,"b":{"a":1},"\u0061":2}`, 422, `"a" of the object is there twice`},
-		{"PUT /args", "Content-Type: text/plain\r\n", "{}", 415, "application/json"},
-		{"PUT /args", "If-None-Match: *\r\n", "{}", 400, "If-None-Match"},
-		{"PUT /args", "", largest + "  ", 200, `{"args":` + largest + `}`},
-		{"PUT /args", "", strings.Replace(largest, "x", "xx", 1), 413, "65536"},
-		{"GET /args", "", "", 200, `{"args":` + largest + `}`},
-		{"PUT /args", "", "{}", 200, `{"args":{}}`},
-		{"POST /args", "", "{}", 405, "GET, HEAD, PUT, OPTIONS"},
 	})
 }
 
@@ -212,20 +138,33 @@ func TestMethods(t *testing.T) {
 		{"HEAD /increment", "GET, POST, OPTIONS", 405},
 		{"HEAD /reset", "GET, POST, OPTIONS", 405},
 		{"DELETE /count", "GET, HEAD, OPTIONS", 405},
-		{"PATCH /v1/keys/a", "GET, HEAD, PUT, DELETE, OPTIONS", 405},
+		{"POST /v1/keys/a", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS", 405},
+		{"PATCH /v1/keys", "GET, HEAD, DELETE, OPTIONS", 405},
+		{"PATCH /v1/keys/a/increment", "POST, OPTIONS", 405},
+		{"GET /v1/batch", "POST, OPTIONS", 405},
+		{"POST /v1/region", "GET, HEAD, OPTIONS", 405},
+		{"OPTIONS /v1/keys", "GET, HEAD, DELETE, OPTIONS", 204},
+		{"OPTIONS /v1/batch", "POST, OPTIONS", 204},
 		{"GET /v1/keys/a/increment", "POST, OPTIONS", 405},
 		{"POST /healthz", "GET, HEAD, OPTIONS", 405},
 		{"BREW /report", "GET, HEAD, OPTIONS", 405},
 		{"OPTIONS /reset", "GET, POST, OPTIONS", 204},
-		{"OPTIONS /v1/keys/%41", "GET, HEAD, PUT, DELETE, OPTIONS", 204},
-		{"OPTIONS /v1/keys/%zz", "GET, HEAD, PUT, DELETE, OPTIONS", 400},
+		{"OPTIONS /v1/keys/%41", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS", 204},
+		{"OPTIONS /v1/keys/%zz", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS", 400},
 		{"OPTIONS /v1/keys//increment", "POST, OPTIONS", 400},
-		{"OPTIONS *", "GET, HEAD, POST, PUT, DELETE, OPTIONS", 204},
+		{"OPTIONS *", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", 204},
 		{"OPTIONS /nothing", "", 404},
 	} {
 		response, body := c.do(s.line, "", "")
 		if response.StatusCode != s.status || response.Header.Get("Allow") != s.allow {
 			t.Errorf("%s: %d, Allow %q", s.line, response.StatusCode, response.Header.Get("Allow"))
+		}
+		wantPatch := ""
+		if s.line == "OPTIONS /v1/keys/%41" {
+			wantPatch = "application/merge-patch+json"
+		}
+		if got := response.Header.Get("Accept-Patch"); got != wantPatch {
+			t.Errorf("%s: Accept-Patch %q", s.line, got)
 		}
 		if s.status >= 400 && response.Request.Method != "HEAD" {
 			checkProblem(t, s.line, response, body)
@@ -267,8 +206,7 @@ func TestDraining(t *testing.T) {
 	}
 }
 
-// TestBodies: a body is read by PUT alone, and refused where parameters in it
-// would be lost.
+// TestBodies: a body is refused where parameters in it would be lost.
 func TestBodies(t *testing.T) {
 	t.Parallel()
 	form := "Content-Type: application/x-www-form-urlencoded\r\n"
@@ -279,6 +217,9 @@ func TestBodies(t *testing.T) {
 		{"GET /count", "", "key=visits", 400, "query"},
 		{"POST /v1/keys/a/increment", form, "by=2", 400, "query"},
 		{"DELETE /v1/keys/a", "", "x", 400, "query"},
+		{"DELETE /v1/keys?prefix=a", "", "x", 400, "query"},
+		{"GET /v1/keys", "", "x", 400, "query"},
+		{"GET /v1/region", "", "x", 400, "query"},
 		{"POST /increment", "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n", "", 400, "query"},
 		{"GET /count", "", "", 200, `0`},
 		{"POST /increment", "Content-Length: 0\r\n", "", 200, `{"key":"count","count":1}`},

@@ -13,13 +13,14 @@ import (
 // somebody has to say where it stands.
 var allowed = map[string][]string{
 	"cmd/server": {
-		"internal/master", "internal/worker", "internal/handoff", "internal/listen", "internal/shm", "internal/logging",
+		"internal/master", "internal/worker", "internal/handoff", "internal/dump", "internal/listen", "internal/command", "internal/shm", "internal/logging",
 		"github.com/spf13/pflag",
 	},
 	"internal/master":  {"internal/handoff", "internal/listen", "internal/shm", "internal/logging", "golang.org/x/sys"},
 	"internal/worker":  {"internal/handoff", "internal/httpapi", "internal/listen", "internal/command", "internal/shm", "internal/logging", "github.com/valyala/fasthttp", "golang.org/x/sys"},
 	"internal/httpapi": {"internal/command", "internal/shm", "github.com/valyala/fasthttp"},
 	"internal/command": {"internal/shm"},
+	"internal/dump":    {"internal/command", "internal/shm"},
 	"internal/handoff": {"internal/shm"},
 	"internal/listen":  {"golang.org/x/sys"},
 	"internal/logging": {},

@@ -7,6 +7,7 @@
 package master
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +28,8 @@ type Config struct {
 
 	Region     string // path of the mapped file
 	RegionSize int64  // bytes, of a new region
+	MaxValue   int64  // bytes of the largest value; 0 = shm.DefaultMaxValue, or less where no more fits
+	Evict      bool   // make room by evicting what is not used
 	Join       bool   // attach to a region that another master owns
 	Fresh      bool   // set an existing region aside and start empty
 
@@ -49,8 +52,10 @@ type Config struct {
 // Preload is a key that a server begins with.
 type Preload struct {
 	Key   string
-	Value int64
+	Value shm.Value
 }
+
+func (c *Config) policy() shm.Policy { return shm.Policy{Evict: c.Evict, MaxValue: c.MaxValue} }
 
 // check refuses what contradicts itself, before anything is touched.
 func (c *Config) check() error {
@@ -69,15 +74,30 @@ func (c *Config) check() error {
 		return errors.New("--join takes the content of a running server and --fresh sets it aside; use one of them")
 	case c.ShutdownTimeout < 0:
 		return fmt.Errorf("shutdown timeout must not be negative, it is %v", c.ShutdownTimeout)
-	case len(c.Args) > shm.MaxArgs:
-		return fmt.Errorf("arguments have %d bytes; at most %d are shared: %w", len(c.Args), shm.MaxArgs, shm.ErrArgsTooLarge)
+	case c.MaxValue < 0 || c.MaxValue > shm.MaxMaxValue:
+		return fmt.Errorf("--max-value: %d bytes; give 1KiB to %dMiB", c.MaxValue, shm.MaxMaxValue>>20)
 	case c.Log == nil:
 		return errors.New("no log")
 	}
 	for _, p := range c.Preload {
 		if key := p.Key; len(key) < 1 || len(key) > shm.MaxKey {
-			return fmt.Errorf("preload: key %.40q has %d bytes: %w", key, len(key), shm.ErrKeyLength)
+			return fmt.Errorf("--preload: key %.40q has %d bytes: %w", key, len(key), shm.ErrKeyLength)
 		}
+	}
+	limit := cmp.Or(c.MaxValue, shm.DefaultMaxValue)
+	return c.checkSizes(limit, fmt.Sprintf("values may have %d; raise --max-value", limit))
+}
+
+// checkSizes refuses what is longer than a value may be; advice says how long
+// that is, and what to do.
+func (c *Config) checkSizes(limit int64, advice string) error {
+	for _, p := range c.Preload {
+		if n := len(p.Value.Bytes); int64(n) > limit {
+			return fmt.Errorf("--preload: key %.40q: %w: %d bytes; %s", p.Key, shm.ErrValueTooLarge, n, advice)
+		}
+	}
+	if n := len(c.Args); int64(n) > limit {
+		return fmt.Errorf("--args: %w: %d bytes; %s", shm.ErrValueTooLarge, n, advice)
 	}
 	return nil
 }

@@ -236,6 +236,6 @@ func (c *crew) sweep() {
 // logRecoveries reports what was repaired for processes of other masters.
 func logRecoveries(log *slog.Logger, repaired []shm.Recovery) {
 	for _, r := range repaired {
-		log.Warn("slot of a dead process repaired", "slot", r.Slot, "generation", r.Generation, "pid", r.PID, "locks", r.Locks, "replayed", r.Replayed)
+		log.Warn("slot of a dead process repaired", "slot", r.Slot, "generation", r.Generation, "pid", r.PID, "locks", r.Locks)
 	}
 }

@@ -123,8 +123,8 @@ func (c *crew) hearLastWords(s *seat) {
 
 func (c *crew) report(d death) {
 	attrs := []any{"slot", d.id.Slot, "generation", d.id.Generation, "pid", d.pid, "end", d.exit.String(), "lived", d.lived.Round(time.Millisecond)}
-	if d.repairs.Locks > 0 || d.repairs.Replayed > 0 {
-		attrs = append(attrs, "locks", d.repairs.Locks, "replayed", d.repairs.Replayed)
+	if d.repairs.Locks > 0 {
+		attrs = append(attrs, "locks", d.repairs.Locks)
 	}
 	if d.reason != "" {
 		attrs = append(attrs, "reason", d.reason)

@@ -76,7 +76,7 @@ func TestLateRefusalFillsNothing(t *testing.T) {
 	second := cfg
 	second.Join = true
 	second.Args = []byte(`{"of":"the second"}`)
-	second.Preload = []Preload{{"new", 1}}
+	second.Preload = []Preload{{"new", shm.IntegerValue(1)}}
 	second.PIDFile = cfg.Region + ".pid"
 	if err := os.WriteFile(second.PIDFile, []byte("2147483000\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fondue-server/fondue/internal/listen"
+	"github.com/fondue-server/fondue/internal/shm"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,6 +27,7 @@ type Master struct {
 	lifeline  [2]int
 	listeners []*listen.Listener
 	tenancy   *tenancy
+	filled    filling
 	misplaced string // what was last said about the region's path
 
 	// undo takes back the steps of a start that failed, last one first.
@@ -83,6 +85,9 @@ func (m *Master) serve() error {
 	}
 	defer procs.close()
 	if err := m.newCrew(procs).run(); err != nil {
+		if errors.Is(err, shm.ErrCorrupt) {
+			m.filled = filling{} // to take it out could wait for a lock that nobody gives back
+		}
 		return err
 	}
 	m.cfg.Log.Info("stopped")

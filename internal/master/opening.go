@@ -129,49 +129,11 @@ func (m *Master) steer(live []bool) error {
 }
 
 func (m *Master) settle() (err error) {
-	s := settler{cfg: &m.cfg, log: m.cfg.Log, pause: m.pause}
+	s := settler{cfg: &m.cfg, log: m.cfg.Log, pause: m.pause, inUse: "--join shares it, or choose another path with --region"}
 	if m.tenancy, err = s.settle(); err == nil {
 		m.undo = append(m.undo, m.tenancy.undo)
 	}
 	return err
-}
-
-// fill puts in place what the workers, and others, are to find. What it added
-// to a region that was there before is taken out again if not all of it can be
-// done; the arguments cannot fail, and come last.
-func (m *Master) fill() error {
-	added, err := m.preload()
-	if err == nil {
-		err = m.pidFile.place()
-	}
-	if err != nil {
-		for _, key := range added {
-			if _, failed := m.tenancy.store.Delete(key); failed != nil {
-				err = errors.Join(err, failed)
-			}
-		}
-		return err
-	}
-	if m.cfg.Args == nil {
-		return nil
-	}
-	return m.tenancy.store.SetArgs(m.cfg.Args)
-}
-
-// preload returns the keys that it added, as far as they can be taken out again.
-func (m *Master) preload() (added [][]byte, err error) {
-	for _, p := range m.cfg.Preload {
-		key := []byte(p.Key)
-		created, err := m.tenancy.store.SetIfAbsent(key, p.Value)
-		if err != nil {
-			return added, fmt.Errorf("--preload: key %.40q: %w", p.Key, err)
-		}
-		// Another server may have counted on from a key that it saw.
-		if created && !m.cfg.Join {
-			added = append(added, key)
-		}
-	}
-	return added, nil
 }
 
 // openLifeline makes the pipe whose only write end is this process's: the

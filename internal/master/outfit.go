@@ -35,6 +35,8 @@ func (m *Master) outfit(s *seat) (handoff.Worker, []int) {
 		Slot:            s.id.Slot,
 		Generation:      s.id.Generation,
 		AccessLogFD:     handoff.None,
+		Evict:           m.cfg.Evict,
+		MaxValue:        m.cfg.MaxValue,
 		LogFormat:       m.cfg.LogFormat,
 		LogLevel:        m.cfg.LogLevel,
 		ShutdownTimeout: m.cfg.ShutdownTimeout,
@@ -73,9 +75,14 @@ func memoryShare(limit, region int64, workers int) int64 {
 // somebody relies on: no failure takes the region back.
 func (m *Master) announce() {
 	m.tenancy.restore = nil
+	m.filled = filling{}
 	var addresses []string
 	for _, l := range m.listeners {
 		addresses = append(addresses, l.String())
 	}
-	m.cfg.Log.Info("ready", "listen", addresses, "workers", m.cfg.Workers, "region", m.cfg.Region, "pid", os.Getpid())
+	attrs := []any{"listen", addresses, "workers", m.cfg.Workers, "region", m.cfg.Region, "pid", os.Getpid()}
+	if m.cfg.Evict {
+		attrs = append(attrs, "evict", "clock") // keys may vanish: whoever reads this log should know
+	}
+	m.cfg.Log.Info("ready", attrs...)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fondue-server/fondue/internal/handoff"
+	"github.com/fondue-server/fondue/internal/shm"
 	"golang.org/x/sys/unix"
 )
 
@@ -193,8 +194,13 @@ func TestConfigRefused(t *testing.T) {
 		"workers":       func(c *Config) { c.Workers = 0 },
 		"--max-workers": func(c *Config) { c.Workers = c.MaxWorkers + 1 },
 		"--join":        func(c *Config) { c.Join, c.Fresh = true, true },
-		"arguments":     func(c *Config) { c.Args = slices.Repeat([]byte{' '}, 1<<20) },
+		"--args":        func(c *Config) { c.Args = slices.Repeat([]byte{' '}, 1<<20+1) },
+		"--max-value":   func(c *Config) { c.MaxValue = shm.MaxMaxValue + 1 },
 		"key":           func(c *Config) { c.Preload = []Preload{{Key: ""}} },
+		"5 bytes": func(c *Config) {
+			c.MaxValue = 4
+			c.Preload = []Preload{{Key: "k", Value: shm.BytesValue([]byte(`"abc"`))}}
+		},
 	} {
 		c := good
 		spoil(&c)

@@ -176,7 +176,7 @@ func TestRun(t *testing.T) {
 		cfg := testConfig(t)
 		cfg.Accept = mode
 		cfg.PIDFile = filepath.Join(t.TempDir(), "pid")
-		cfg.Preload = []Preload{{"served", 100}}
+		cfg.Preload = []Preload{{"served", shm.IntegerValue(100)}}
 		cfg.Listen = append(cfg.Listen, listen.Spec{Network: listen.Unix, Addr: filepath.Join(t.TempDir(), "s")})
 		s := launch(t, cfg)
 		addr := s.addr()

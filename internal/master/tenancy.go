@@ -51,6 +51,7 @@ type settler struct {
 	cfg   *Config
 	log   *slog.Logger
 	pause func(time.Duration) error // fails when the master is told to stop
+	inUse string                    // what to do about a region that another master owns
 }
 
 // settle attaches to the region. On an error the path holds what it held.
@@ -62,10 +63,10 @@ func (s *settler) settle() (*tenancy, error) {
 		switch {
 		case err == nil:
 			t, err = s.existing(region)
+		case s.cfg.Join && errors.Is(err, fs.ErrNotExist):
+			err = fmt.Errorf("%s: %w; start the first server without --join", path, shm.ErrNoMaster)
 		case s.cfg.Join:
-			if errors.Is(err, fs.ErrNotExist) {
-				err = fmt.Errorf("%s: %w; start the first server without --join", path, shm.ErrNoMaster)
-			}
+			err = advise(err)
 		case errors.Is(err, fs.ErrNotExist):
 			t, err = s.create(nil)
 		case errors.Is(err, shm.ErrOtherBoot):
@@ -73,7 +74,7 @@ func (s *settler) settle() (*tenancy, error) {
 		case s.cfg.Fresh && (errors.Is(err, shm.ErrDamaged) || errors.Is(err, shm.ErrTruncated) || errors.Is(err, shm.ErrVersion)):
 			t, err = s.unreadable(err)
 		default:
-			err = s.advise(err)
+			err = advise(err)
 		}
 		if errors.Is(err, shm.ErrExists) || errors.Is(err, errMoved) {
 			continue // another start was faster; look again
@@ -84,14 +85,23 @@ func (s *settler) settle() (*tenancy, error) {
 }
 
 // advise adds what to do about a region that cannot be opened.
-func (s *settler) advise(err error) error {
+func advise(err error) error {
 	switch {
 	case errors.Is(err, shm.ErrNotRegion):
 		return fmt.Errorf("region %w; it was not touched, choose another path with --region", err)
-	case errors.Is(err, shm.ErrDamaged), errors.Is(err, shm.ErrTruncated), errors.Is(err, shm.ErrVersion):
+	case errors.Is(err, shm.ErrVersion):
+		return OtherLayout(err)
+	case errors.Is(err, shm.ErrDamaged), errors.Is(err, shm.ErrTruncated):
 		return fmt.Errorf("region %w; it was not touched, --fresh sets it aside and starts empty", err)
 	}
 	return fmt.Errorf("region %w", err)
+}
+
+// OtherLayout adds the way out to shm.ErrVersion, which every command that
+// opens a region may meet.
+func OtherLayout(err error) error {
+	return fmt.Errorf("region %w: it was made by a release with another region layout and was not touched; "+
+		"dump it with that release (fondue dump > FILE), start this one with --fresh, and load FILE", err)
 }
 
 // existing attaches to a region that can be read.
@@ -134,11 +144,15 @@ func (s *settler) fits(region *shm.Region) error {
 	if s.cfg.Workers > info.Slots {
 		return fmt.Errorf("region %s has %d worker slots and %d workers are asked for; use fewer, or --fresh with --max-workers %d", info.Path, info.Slots, s.cfg.Workers, s.cfg.Workers)
 	}
+	if s.cfg.MaxValue > info.LargestValue {
+		return fmt.Errorf("region %s: its shards hold values of up to %d bytes, and --max-value %d asks for more; "+
+			"start with --fresh and this --max-value to make another region, or give a smaller one", info.Path, info.LargestValue, s.cfg.MaxValue)
+	}
 	if s.cfg.Join {
 		return nil // its master has checked it, and others write to it now
 	}
 	if report := region.Check(); !report.OK() {
-		return s.advise(fmt.Errorf("%s: %w: %d violations, `fondue check` lists them", info.Path, shm.ErrDamaged, len(report.Violations)))
+		return advise(fmt.Errorf("%s: %w: %d violations, `fondue check` lists them", info.Path, shm.ErrDamaged, len(report.Violations)))
 	}
 	if s.cfg.RegionSize/int64(os.Getpagesize()) != info.Size/int64(os.Getpagesize()) {
 		s.log.Info("the region keeps its size; --fresh makes a new one", "region", info.Path, "size", info.Size, "asked", s.cfg.RegionSize)
@@ -153,11 +167,12 @@ func (s *settler) attach(region *shm.Region) (*shm.Store, []shm.Recovery, error)
 		store, repaired, err := region.AttachMaster(s.cfg.Join)
 		switch {
 		case err == nil:
+			store.SetPolicy(s.cfg.policy())
 			return store, repaired, nil
 		case errors.Is(err, shm.ErrInUse):
-			err = fmt.Errorf("region %s: %w; --join shares it, or choose another path with --region", s.cfg.Region, err)
+			err = fmt.Errorf("region %s: %w; %s", s.cfg.Region, err, s.inUse)
 		case errors.Is(err, shm.ErrNoMaster):
-			err = fmt.Errorf("region %s: %w; start without --join", s.cfg.Region, err)
+			err = fmt.Errorf("region %s: %w; run this without --join", s.cfg.Region, err)
 		case !errors.Is(err, shm.ErrOrphans):
 			err = fmt.Errorf("region %s: %w", s.cfg.Region, err)
 		case time.Now().Before(deadline):
@@ -239,7 +254,7 @@ func (s *settler) create(away func() (kept string, err error)) (*tenancy, error)
 		}
 		restore = func() error { return os.Rename(kept, path) }
 	}
-	region, err := shm.Create(path, shm.Geometry{Size: s.cfg.RegionSize, Slots: s.cfg.MaxWorkers})
+	region, err := shm.Create(path, shm.Geometry{Size: s.cfg.RegionSize, Slots: s.cfg.MaxWorkers, MaxValue: s.cfg.MaxValue})
 	if err != nil {
 		if errors.Is(err, shm.ErrNoSpace) || errors.Is(err, shm.ErrTooLarge) {
 			err = fmt.Errorf("%w; choose a smaller --region-size or another place with --region", err)

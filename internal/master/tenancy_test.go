@@ -130,7 +130,7 @@ func TestRefusedCreation(t *testing.T) {
 		"port in use":       {func(c *Config) { c.Listen[0].Addr = "192.0.2.1:0" }, unix.EADDRNOTAVAIL},
 		"full at preload": {func(c *Config) {
 			for i := range 200_000 {
-				c.Preload = append(c.Preload, Preload{fmt.Sprintf("key %d", i), 1})
+				c.Preload = append(c.Preload, Preload{fmt.Sprintf("key %d", i), shm.IntegerValue(1)})
 			}
 		}, shm.ErrFull},
 	} {
@@ -153,9 +153,9 @@ func TestPreloadThatDoesNotFitIsTakenOut(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.RegionSize = 1 << 20
 	makeRegion(t, cfg, "count", 7)
-	cfg.Preload = []Preload{{"count", 100}}
+	cfg.Preload = []Preload{{"count", shm.IntegerValue(100)}}
 	for i := range 200_000 {
-		cfg.Preload = append(cfg.Preload, Preload{fmt.Sprintf("key %d", i), 1})
+		cfg.Preload = append(cfg.Preload, Preload{fmt.Sprintf("key %d", i), shm.IntegerValue(1)})
 	}
 	if err := launch(t, cfg).over(); !errors.Is(err, shm.ErrFull) {
 		t.Errorf("error: %v", err)

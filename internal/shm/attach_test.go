@@ -142,7 +142,7 @@ func holdLock(s *Store, key string) *shard {
 	var k target
 	k.aim([]byte(key), s.seed)
 	sh := s.shardOf(&k)
-	acquire(&sh.header.lock, s.owner)
+	acquire(&sh.header.lock, s.owner, patience)
 	unpin()
 	return sh
 }

@@ -2,7 +2,6 @@ package shm
 
 import (
 	"fmt"
-	"hash/crc32"
 	"sync/atomic"
 )
 
@@ -23,16 +22,16 @@ func (v Violation) String() string {
 // Report is what Check found.
 type Report struct {
 	Violations []Violation
-	// Pending lists work that a death has left and the next Recover will
-	// finish, or that a living process is doing right now. It is no violation:
-	// the content was checked as it will be after it.
+	// Pending lists shards whose lock is held by a process that is dead, and
+	// will be recovered, or is stopped. It is no violation. What they hold was
+	// checked, but for what is derived from it: Recover makes that anew.
 	Pending []string
 	// Busy lists shards that changed faster than they could be read; they
 	// were not checked.
 	Busy    []int
 	Shards  int
 	Entries uint64
-	Slabs   uint64 // taken from the shards' room
+	Used    uint64 // bytes of the room for keys and values
 }
 
 // OK reports that nothing is wrong and nothing was left unchecked.
@@ -42,18 +41,16 @@ func (r *Report) violate(shard int, off uint64, format string, args ...any) {
 	r.Violations = append(r.Violations, Violation{Shard: shard, Offset: off, What: fmt.Sprintf(format, args...)})
 }
 
-// Check verifies the whole region and never writes to it: every item in
-// exactly one place, every entry reachable under its own hash, counts and
-// checksums right. It may run while others write. It shares no code with the
-// operations but the layout, so that it does not share their mistakes.
+// Check verifies the whole region and never writes to it: every unit in exactly
+// one place, every entry under its own hash, counts and checksums right. It may
+// run while others write. It shares no code with the operations but the layout,
+// so that it does not share their mistakes.
 func (r *Region) Check() Report {
 	var report Report
 	if _, err := validate(r.mem.page(), int64(r.sb.size)); err != nil {
 		report.violate(-1, 0, "superblock: %v", err)
 	}
 	r.checkSlots(&report)
-	r.checkArgs(&report)
-	r.checkLock(&report, -1, r.sb.args, &r.args().lock)
 	var snap snapshot
 	for i := range r.shards {
 		report.Shards++
@@ -110,29 +107,4 @@ func (r *Region) names(held uint32) bool {
 	}
 	gen, phase := unpackControl(r.slot(slot).control.Load())
 	return phase != phaseFree && lockOwner(ID{Slot: slot, Generation: gen}) == held&^waiters
-}
-
-func (r *Region) checkArgs(report *Report) {
-	a := r.args()
-	for {
-		edition := a.edition.Load()
-		if edition == 0 {
-			return
-		}
-		buf := &a.buffers[edition&1]
-		n, crc := buf.length.Load(), buf.crc.Load()
-		var sum uint64
-		if n <= MaxArgs {
-			sum = uint64(crc32.Checksum(appendWords(nil, buf.data[:], int(n)), castagnoli))
-		}
-		if a.edition.Load() != edition {
-			continue
-		}
-		if n > MaxArgs {
-			report.violate(-1, r.sb.args, "arguments of %d bytes, at most %d are possible", n, MaxArgs)
-		} else if sum != crc {
-			report.violate(-1, r.sb.args, "arguments do not match their checksum")
-		}
-		return
-	}
 }

@@ -1,11 +1,17 @@
 package shm
 
+import "time"
+
+// casTries is how often a change without the lock looks the key up again when
+// somebody else's moved the generation on.
+const casTries = 4
+
 // Add adds by to the counter and returns the sum. A missing key is created at
 // init first. It takes no lock when the key exists and both sums fit 44 bits.
-// Linearizable: the compare-and-swap of the word, or the one store or commit
-// under the lock, is the moment it happens.
+// The compare-and-swap of the word is then the moment it happens, else a store
+// under the lock.
 //
-// Errors: ErrKeyLength, ErrOverflow, ErrFull.
+// Errors: ErrKeyLength, ErrNotInteger, ErrOverflow, ErrFull.
 func (s *Store) Add(key []byte, by, init int64) (int64, error) {
 	if !validKey(key) {
 		return 0, ErrKeyLength
@@ -13,87 +19,158 @@ func (s *Store) Add(key []byte, by, init int64) (int64, error) {
 	var k target
 	k.aim(key, s.seed)
 	sh := s.shardOf(&k)
-	e, w, v := sh.find(&k)
-	// While the word keeps its kind and generation, the entry is still this
-	// key's: a failed swap needs no new lookup.
-	for first := w; v == present && kindOf(w) == kindNarrow && sameLife(first, w); w = e.word.Load() {
-		n := valueOf(w) + by
-		if !fitsNarrow(by) || !fitsNarrow(n) {
-			break
-		}
-		if cas(&e.word, w, withValue(w, n)) {
-			return n, nil
-		}
+	var f found
+	if s.addUnlocked(sh, &k, &f, by) {
+		return valueOf(f.word), nil
 	}
-	return s.addSlow(sh, &k, by, init)
+	n, _, err := s.add(sh, &k, by, init, 0)
+	return n, err
 }
 
-func validKey(key []byte) bool { return uint(len(key)-1) < MaxKey }
-
-// sameLife: no change of kind or generation between two reads of a word.
-func sameLife(a, b uint64) bool { return a>>valueBits == b>>valueBits }
-
-func (s *Store) addSlow(sh *shard, k *target, by, init int64) (int64, error) {
-	s.lock(sh)
-	defer s.unlock(sh)
-	p, err := sh.findLocked(k)
-	if err != nil {
-		return 0, err
+// Increment is Add for a counter that may have a time to live: ttl counts when
+// this call creates the key, 0 is for ever.
+//
+// Errors: ErrKeyLength, ErrNotInteger, ErrOverflow, ErrFull.
+func (s *Store) Increment(key []byte, by, init int64, ttl time.Duration) (int64, Effect, error) {
+	if !validKey(key) {
+		return 0, Effect{}, ErrKeyLength
 	}
-	if p.entry == 0 {
-		n, err := sum(init, by)
-		if err != nil {
-			return 0, err
+	var k target
+	k.aim(key, s.seed)
+	sh := s.shardOf(&k)
+	var f found
+	if s.addUnlocked(sh, &k, &f, by) {
+		return valueOf(f.word), Effect{Version: f.versionOf()}, nil
+	}
+	return s.add(sh, &k, by, init, ttl)
+}
+
+// addUnlocked leaves in f the counter as it made it. It is not ok when the lock
+// is needed; nothing was done then.
+//
+// The key may expire between the look at the clock and the swap. The add then
+// happened before that: the swap shows that nothing changed in between.
+func (s *Store) addUnlocked(sh *shard, k *target, f *found, by int64) (ok bool) {
+	if !fitsNarrow(by) {
+		return false
+	}
+	for range casTries {
+		if sh.find(k, f) != present || kindOf(f.word) != kindNarrow || f.expired(s.region) {
+			return false
 		}
-		return n, sh.insertLocked(k, n)
+		// While the word keeps its generation, the entry is still this key's: a
+		// failed swap needs no new lookup.
+		for first := f.word; sameLife(first, f.word); f.word = f.e.word.Load() {
+			n := valueOf(f.word) + by
+			gen, ok := nextGen(genOf(f.word), valueOf(f.word), n, f.version)
+			if !ok || !fitsNarrow(n) {
+				return false
+			}
+			if next := narrowWord(gen, n); cas(&f.e.word, f.word, next) {
+				f.word = next
+				s.touch(sh, f.off)
+				return true
+			}
+		}
 	}
-	e := sh.mem.entry(p.entry)
+	return false
+}
+
+func (s *Store) add(sh *shard, k *target, by, init int64, ttl time.Duration) (n int64, did Effect, err error) {
+	var r room
 	for {
-		w := e.word.Load()
-		n, err := sum(e.valueLocked(w), by)
+		n, did, err = s.addLocking(sh, k, by, init, ttl)
+		if err != ErrFull || !s.makeRoom(sh, k.units(&payload{}), &r) {
+			did.Evicted = r.evicted
+			return n, did, err
+		}
+	}
+}
+
+func (s *Store) addLocking(sh *shard, k *target, by, init int64, ttl time.Duration) (n int64, did Effect, err error) {
+	expiry := s.region.moment(ttl)
+	if err := s.lock(sh); err != nil {
+		return 0, did, err
+	}
+	defer s.unlock(sh)
+	var f found
+	for {
+		at, err := s.lookLocked(sh, k, &f)
 		if err != nil {
-			return 0, err
+			return 0, did, err
 		}
-		if e.replaceLocked(w, n) {
-			return n, nil
+		if f.e == nil {
+			if n, err = sum(init, by); err != nil {
+				return 0, did, err
+			}
+			d, err := sh.insertLocked(k, &payload{integer: true, n: n, expiry: expiry}, at)
+			if err != nil {
+				return 0, did, err
+			}
+			s.touch(sh, d.off)
+			return n, Effect{Created: true, Version: d.integerVersion(n)}, nil
+		}
+		if kindOf(f.word) == kindBytes {
+			return 0, did, ErrNotInteger
+		}
+		if n, err = sum(f.integer(), by); err != nil {
+			return 0, did, err
+		}
+		version, done, err := sh.changeLocked(k, n, at, &f)
+		if err != nil {
+			return 0, did, err
+		}
+		if done {
+			s.touch(sh, f.off)
+			return n, Effect{Version: version}, nil
 		}
 	}
 }
 
-// valueLocked is the value behind a word that the lock holder loaded.
-func (e *entry) valueLocked(w uint64) int64 {
-	if kindOf(w) == kindWide {
-		return int64(e.wide.Load())
-	}
-	return valueOf(w)
+func (d draft) integerVersion(n int64) Version {
+	return Version{d.version, uint32(d.version&genMask) + 1, n}
 }
 
-// replaceLocked changes the value from that of w to v by one store, which is
-// the commit: no redo record is needed. It fails if somebody added to the
-// narrow word in between.
+// changeLocked changes the counter that was found to v, in its place and with
+// its expiry. It is not done when somebody added to it since. One store makes
+// the change; who reads a wide counter takes the lock.
 //
 //	narrow -> narrow  swap the word
-//	narrow -> wide    write wide, which nobody reads yet; swap the word
-//	wide   -> wide    store wide
+//	narrow -> wide    store wide, which nobody reads yet; swap the word
 //	wide   -> narrow  store the word
-func (e *entry) replaceLocked(w uint64, v int64) bool {
-	wide := kindOf(w) == kindWide
+//	wide   -> wide    store the word with its next generation; store wide
+//
+// A generation that would come round costs another entry. Errors: ErrFull, then.
+func (sh *shard) changeLocked(k *target, v int64, at place, f *found) (version Version, done bool, err error) {
+	gen, ok := nextGen(genOf(f.word), f.integer(), v, f.version)
+	if !ok {
+		d, changed, err := sh.replaceLocked(k, &payload{integer: true, n: v, expiry: f.expiry & expiryMask}, at, f)
+		return d.integerVersion(v), !changed && err == nil, err
+	}
+	version = Version{f.version, uint32(gen) + 1, v}
+	wide := kindOf(f.word) == kindWide
 	switch {
-	case wide && !fitsNarrow(v):
-		put(&e.wide, uint64(v))
-		return true
+	case wide && fitsNarrow(v):
+		put(&f.e.word, narrowWord(gen, v))
+		return version, true, nil
 	case wide:
-		put(&e.word, packWord(kindNarrow, genOf(w)+1, v))
-		return true
+		// A death between the two leaves the value as it was, in a generation
+		// that nobody has seen.
+		if next := wideWord(gen); next != f.word {
+			put(&f.e.word, next)
+		}
+		put(&f.e.wide, uint64(v))
+		return version, true, nil
 	case fitsNarrow(v):
-		return cas(&e.word, w, withValue(w, v))
+		return version, cas(&f.e.word, f.word, narrowWord(gen, v)), nil
 	default:
-		put(&e.wide, uint64(v))
-		return cas(&e.word, w, packWord(kindWide, genOf(w)+1, 0))
+		put(&f.e.wide, uint64(v))
+		return version, cas(&f.e.word, f.word, wideWord(gen)), nil
 	}
 }
 
-// Get returns the counter's value. Errors: ErrKeyLength, ErrNotFound.
+// Get returns the counter's value. Errors: ErrKeyLength, ErrNotFound,
+// ErrNotInteger.
 func (s *Store) Get(key []byte) (int64, error) {
 	if !validKey(key) {
 		return 0, ErrKeyLength
@@ -101,104 +178,117 @@ func (s *Store) Get(key []byte) (int64, error) {
 	var k target
 	k.aim(key, s.seed)
 	sh := s.shardOf(&k)
-	switch e, w, v := sh.find(&k); {
-	case v == absent:
+	var f found
+	v := sh.find(&k, &f)
+	if v == absent || v == present && f.expired(s.region) {
 		return 0, ErrNotFound
-	case v == present && kindOf(w) == kindNarrow:
-		return valueOf(w), nil
-	case v == present && kindOf(w) == kindWide:
-		// wide is stored only while the word is not wide, or by the lock
-		// holder in one store: an unchanged word vouches for it.
-		if n := e.wide.Load(); e.word.Load() == w {
-			return int64(n), nil
+	}
+	if v == unsure || kindOf(f.word) == kindWide {
+		if _, err := s.readLocking(sh, &k, &f, nil); err != nil {
+			return 0, err
 		}
 	}
-	s.lock(sh)
-	defer s.unlock(sh)
-	p, err := sh.findLocked(&k)
-	if err != nil {
-		return 0, err
+	if kindOf(f.word) == kindBytes {
+		return 0, ErrNotInteger
 	}
-	if p.entry == 0 {
-		return 0, ErrNotFound
-	}
-	e := sh.mem.entry(p.entry)
-	return e.valueLocked(e.word.Load()), nil
+	s.touch(sh, f.off)
+	return f.integer(), nil
 }
 
-// Set makes the counter v and reports whether it created the key.
+// Set makes the key the counter v for ever and reports whether it created it.
 // Errors: ErrKeyLength, ErrFull.
 func (s *Store) Set(key []byte, v int64) (created bool, err error) {
-	created, _, err = s.exchange(key, v, true)
-	return created, err
+	did, err := s.Put(key, Put{Value: IntegerValue(v)})
+	return did.Created, err
 }
 
-// SetIfAbsent creates the counter at v, or leaves it as it is.
+// SetIfAbsent creates the counter at v, or leaves the key as it is.
 // Errors: ErrKeyLength, ErrFull.
 func (s *Store) SetIfAbsent(key []byte, v int64) (created bool, err error) {
-	if !validKey(key) {
-		return false, ErrKeyLength
+	did, err := s.Put(key, Put{Value: IntegerValue(v), If: Condition{Absent: true}})
+	if err == ErrCondition {
+		return false, nil
 	}
-	var k target
-	k.aim(key, s.seed)
-	sh := s.shardOf(&k)
-	s.lock(sh)
-	defer s.unlock(sh)
-	p, err := sh.findLocked(&k)
-	if err != nil || p.entry != 0 {
-		return false, err
-	}
-	err = sh.insertLocked(&k, v)
-	return err == nil, err
+	return did.Created, err
 }
 
 // Take makes the counter 0 and returns the exact value it had: of any number
-// of adds and takes, each add is in one previous value or in the rest.
-// Errors: ErrKeyLength, ErrNotFound.
+// of adds and takes, each add is in one previous value or in the rest. The time
+// to live stays. Errors: ErrKeyLength, ErrNotFound, ErrNotInteger, ErrFull.
 func (s *Store) Take(key []byte) (previous int64, err error) {
-	_, previous, err = s.exchange(key, 0, false)
-	return previous, err
-}
-
-// exchange replaces the value and returns the one before.
-func (s *Store) exchange(key []byte, v int64, create bool) (created bool, previous int64, err error) {
 	if !validKey(key) {
-		return false, 0, ErrKeyLength
+		return 0, ErrKeyLength
 	}
 	var k target
 	k.aim(key, s.seed)
 	sh := s.shardOf(&k)
-	e, w, found := sh.find(&k)
-	for first := w; found == present && kindOf(w) == kindNarrow && sameLife(first, w) && fitsNarrow(v); w = e.word.Load() {
-		if cas(&e.word, w, withValue(w, v)) {
-			return false, valueOf(w), nil
-		}
+	var f found
+	if previous, ok := s.swapUnlocked(sh, &k, &f, 0, true); ok {
+		return previous, nil
 	}
-	s.lock(sh)
-	defer s.unlock(sh)
-	p, err := sh.findLocked(&k)
-	if err != nil {
-		return false, 0, err
-	}
-	if p.entry == 0 {
-		if !create {
-			return false, 0, ErrNotFound
-		}
-		err := sh.insertLocked(&k, v)
-		return err == nil, 0, err
-	}
-	e = sh.mem.entry(p.entry)
+	var r room
 	for {
-		w := e.word.Load()
-		previous = e.valueLocked(w)
-		if e.replaceLocked(w, v) {
-			return false, previous, nil
+		previous, err = s.takeLocking(sh, &k)
+		if err != ErrFull || !s.makeRoom(sh, k.units(&payload{}), &r) {
+			return previous, err
 		}
 	}
 }
 
-// Delete removes the key and returns its last value.
-// Errors: ErrKeyLength, ErrNotFound.
+// swapUnlocked replaces a narrow value of a key that does not expire, or with
+// keepTTL of any, leaves in f the counter as it made it, and returns the value
+// before. It is not ok when the lock is needed.
+func (s *Store) swapUnlocked(sh *shard, k *target, f *found, v int64, keepTTL bool) (previous int64, ok bool) {
+	if !fitsNarrow(v) {
+		return 0, false
+	}
+	for range casTries {
+		if sh.find(k, f) != present || kindOf(f.word) != kindNarrow || f.expires() && (!keepTTL || f.expired(s.region)) {
+			return 0, false
+		}
+		gen, ok := nextGen(genOf(f.word), valueOf(f.word), v, f.version)
+		if !ok {
+			return 0, false
+		}
+		if next := narrowWord(gen, v); cas(&f.e.word, f.word, next) {
+			previous, f.word = valueOf(f.word), next
+			s.touch(sh, f.off)
+			return previous, true
+		}
+	}
+	return 0, false
+}
+
+func (s *Store) takeLocking(sh *shard, k *target) (previous int64, err error) {
+	if err := s.lock(sh); err != nil {
+		return 0, err
+	}
+	defer s.unlock(sh)
+	var f found
+	for {
+		at, err := s.lookLocked(sh, k, &f)
+		if err != nil {
+			return 0, err
+		}
+		if f.e == nil {
+			return 0, ErrNotFound
+		}
+		if kindOf(f.word) == kindBytes {
+			return 0, ErrNotInteger
+		}
+		_, done, err := sh.changeLocked(k, 0, at, &f)
+		if err != nil {
+			return 0, err
+		}
+		if done {
+			s.touch(sh, f.off)
+			return f.integer(), nil
+		}
+	}
+}
+
+// Delete removes a counter and returns its last value.
+// Errors: ErrKeyLength, ErrNotFound, ErrNotInteger.
 func (s *Store) Delete(key []byte) (previous int64, err error) {
 	if !validKey(key) {
 		return 0, ErrKeyLength
@@ -206,14 +296,24 @@ func (s *Store) Delete(key []byte) (previous int64, err error) {
 	var k target
 	k.aim(key, s.seed)
 	sh := s.shardOf(&k)
-	s.lock(sh)
-	defer s.unlock(sh)
-	p, err := sh.findLocked(&k)
-	if err != nil {
+	if err := s.lock(sh); err != nil {
 		return 0, err
 	}
-	if p.entry == 0 {
-		return 0, ErrNotFound
+	defer s.unlock(sh)
+	var f found
+	for {
+		at, err := s.lookLocked(sh, &k, &f)
+		if err != nil {
+			return 0, err
+		}
+		if f.e == nil {
+			return 0, ErrNotFound
+		}
+		if kindOf(f.word) == kindBytes {
+			return 0, ErrNotInteger
+		}
+		if sh.removeLocked(at, &f) {
+			return f.integer(), nil
+		}
 	}
-	return sh.deleteLocked(p)
 }

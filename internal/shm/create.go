@@ -31,7 +31,7 @@ func Create(path string, g Geometry) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := fill(f, sb, filepath.Dir(path)); err != nil {
+	if err := furnish(f, sb, filepath.Dir(path)); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -57,8 +57,8 @@ func unnamed(dir string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), dir), nil
 }
 
-// fill reserves the file and writes its superblock. All other parts begin as zero.
-func fill(f *os.File, sb superblock, dir string) error {
+// furnish reserves the file and writes its superblock. All other parts begin as zero.
+func furnish(f *os.File, sb superblock, dir string) error {
 	var free unix.Statfs_t
 	// A tmpfs without a limit shows no blocks at all.
 	if err := unix.Fstatfs(int(f.Fd()), &free); err == nil && free.Blocks > 0 && sb.size > free.Bavail*uint64(free.Bsize) {

@@ -146,19 +146,19 @@ func TestGeometryLimits(t *testing.T) {
 		g  Geometry
 		ok bool
 	}{
-		{Geometry{MinSize, 1}, true},
-		{Geometry{MinSize - 1, 1}, false},
-		{Geometry{MinSize, 0}, false},
-		{Geometry{MinSize, -1}, false},
-		{Geometry{MinSize, MaxSlots}, true},
-		{Geometry{64 << 20, MaxSlots}, true},
-		{Geometry{64 << 20, MaxSlots + 1}, false},
-		{Geometry{0, 1}, false},
-		{Geometry{-1, 1}, false},
-		{Geometry{math.MinInt64, 1}, false},
-		{Geometry{math.MaxInt64, 1}, false},
-		{Geometry{maxSize, 1}, true},
-		{Geometry{maxSize + 1, 1}, false},
+		{Geometry{Size: MinSize, Slots: 1}, true},
+		{Geometry{Size: MinSize - 1, Slots: 1}, false},
+		{Geometry{Size: MinSize, Slots: 0}, false},
+		{Geometry{Size: MinSize, Slots: -1}, false},
+		{Geometry{Size: MinSize, Slots: MaxSlots}, true},
+		{Geometry{Size: 64 << 20, Slots: MaxSlots}, true},
+		{Geometry{Size: 64 << 20, Slots: MaxSlots + 1}, false},
+		{Geometry{Size: 0, Slots: 1}, false},
+		{Geometry{Size: -1, Slots: 1}, false},
+		{Geometry{Size: math.MinInt64, Slots: 1}, false},
+		{Geometry{Size: math.MaxInt64, Slots: 1}, false},
+		{Geometry{Size: maxSize, Slots: 1}, true},
+		{Geometry{Size: maxSize + 1, Slots: 1}, false},
 	} {
 		if _, err := c.g.plan(); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrGeometry) {
 			t.Errorf("%+v: %v, want a plan: %v", c.g, err, c.ok)
@@ -184,25 +184,26 @@ func TestGeometryProperties(t *testing.T) {
 		shift := rapid.IntRange(20, 43).Draw(t, "magnitude")
 		size := rapid.Int64Range(1<<shift, 2<<shift).Draw(t, "size")
 		slots := rapid.IntRange(1, MaxSlots).Draw(t, "slots")
-		sb, err := Geometry{Size: size, Slots: slots}.plan()
+		value := rapid.Int64Range(0, 1<<rapid.IntRange(0, 26).Draw(t, "value's magnitude")).Draw(t, "value")
+		sb, err := Geometry{Size: size, Slots: slots, MaxValue: value}.plan()
 		if err != nil {
-			if !errors.Is(err, ErrGeometry) || size >= 2<<20 {
+			if !errors.Is(err, ErrGeometry) || size >= 2<<20 && size/4 > value {
 				t.Fatalf("refused: %v", err)
 			}
 			return
 		}
-		if sb.slabs >= 1<<32 {
-			t.Fatalf("%d slabs in a shard, links have 32 bits", sb.slabs)
-		}
-		again, err := Geometry{Size: int64(sb.size), Slots: int(sb.slots)}.plan()
+		again, err := Geometry{Size: int64(sb.size), Slots: int(sb.slots), MaxValue: int64(sb.maxValue)}.plan()
 		if err != nil || !sb.sameGeometry(again) {
 			t.Fatalf("planned again: %+v, %v; first %+v", again, err, sb)
 		}
 		if sb.size > uint64(size) || uint64(size)-sb.size >= pageSize {
 			t.Errorf("a file of %d bytes for %d", sb.size, size)
 		}
-		if sb.shards == 0 || sb.shards&(sb.shards-1) != 0 {
-			t.Errorf("%d shards are no power of two", sb.shards)
+		if sb.shards == 0 || sb.shards&(sb.shards-1) != 0 || sb.shards > maxShards {
+			t.Errorf("%d shards are no power of two, or too many", sb.shards)
+		}
+		if most := sb.largestValue(); most < uint64(value) {
+			t.Errorf("values of up to %d bytes fit, %d were asked for", most, value)
 		}
 		end := uint64(0)
 		for _, part := range []struct {
@@ -211,7 +212,6 @@ func TestGeometryProperties(t *testing.T) {
 		}{
 			{"superblock", 0, pageSize, pageSize},
 			{"scoreboard", sb.scoreboard, uint64(slots+MasterSlots) * slotSize, cacheLine},
-			{"arguments", sb.args, argsSize, cacheLine},
 			{"shards", sb.shardsOff, uint64(sb.shards) * sb.shardSize, pageSize},
 			{"end", sb.size, 0, pageSize},
 		} {
@@ -227,8 +227,9 @@ func TestGeometryProperties(t *testing.T) {
 		}{
 			{"header", 0, headerSize, cacheLine},
 			{"buckets", headerSize, sb.buckets * 8, 8},
-			{"slabs", sb.slabsOff, sb.slabs * 16, 16},
-			{"items", sb.itemsOff, sb.slabs * slabSize, slabSize},
+			{"bitmap", sb.bitmapOff, sb.units / 8, 8},
+			{"marks", sb.marksOff, sb.units / lineUnits / 8, 8},
+			{"units", sb.unitsOff, sb.units * unitSize, lineSize},
 			{"next shard", sb.shardSize, 0, pageSize},
 		} {
 			if part.at < end || part.at%part.rim != 0 {
@@ -236,10 +237,13 @@ func TestGeometryProperties(t *testing.T) {
 			}
 			end = part.at + part.size
 		}
-		if sb.buckets == 0 || sb.slabs < 1<<5 || sb.slabs >= 1<<32 {
-			t.Errorf("%d buckets, %d slabs in a shard", sb.buckets, sb.slabs)
+		if sb.units%bitmapGroup != 0 || sb.units >= 1<<32-1 {
+			t.Errorf("%d units in a shard: not whole words of the bitmap and the marks, or too many for a reference", sb.units)
 		}
-		if used := uint64(sb.shards) * (sb.itemsOff + sb.slabs*slabSize); used < sb.size/10*9 && size > 8<<20 {
+		if sb.buckets == 0 || sb.buckets > 1<<32 {
+			t.Errorf("%d buckets in a shard", sb.buckets)
+		}
+		if used := uint64(sb.shards) * (sb.unitsOff + sb.units*unitSize); used < sb.size/10*9 && size > 8<<20 {
 			t.Errorf("%d of %d bytes are used", used, sb.size)
 		}
 	})

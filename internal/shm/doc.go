@@ -1,5 +1,6 @@
 // Package shm is the region: one mapped file that every process of a host
-// counts in, with the rules that keep it whole whichever process dies where.
+// reads and writes keys in, with the rules that keep it whole whichever process
+// dies where.
 //
 // # Layout
 //
@@ -9,8 +10,7 @@
 //	part         size                     writer            order
 //	superblock   4096                     Create            whole before the file has a name; never changed
 //	scoreboard   256 x (workers+masters)  see below         one atomic word each
-//	arguments    128 + 2 x 65600          arguments' lock   fill the idle buffer, publish by one store
-//	shards       shardSize x shards       shard's lock      redo record; counters by compare-and-swap alone
+//	shards       shardSize x shards       shard's lock      see One change; counters by compare-and-swap alone
 //
 // One slot of the scoreboard:
 //
@@ -21,69 +21,92 @@
 //	24      8     started      master   ms since 1970, for people
 //	32      8     spawns       master   processes this slot has had
 //	64      8     state        worker   starting, ready, draining
-//	72      8     beat         worker   ms since boot
+//	72      8     beat         worker   ms of the host's monotonic clock
 //	80      8     memory       worker   bytes
 //	128     8     requests     worker   of this slot since the region was created
 //	136     8     errors       worker   likewise
 //	144     8     connections  worker   open now
 //
 // One shard. The key's hash picks the shard; all that belongs to a key lives
-// in it, so that locking, recovery and checking are local.
+// in it, so that locking, recovery and checking are local. Its memory is units
+// of 32 bytes, two of them a line. Any free unit serves any key or value.
 //
-//	offset     size        field     writer            order
-//	0          4           lock      lock holder       compare-and-swap 0 -> owner; swap -> 0
-//	64         8           seq       lock holder       odd while a redo record is applied
-//	128        8           entries   lock holder       redo record
-//	136        8           fresh     lock holder       redo record; slabs ever taken
-//	144        8           pool      lock holder       redo record; slab+1, linked by slab.links
-//	152        8           waits     lock holder       times somebody slept for the lock
-//	160        8           repairs   recoverer         times a dead holder's work was finished
-//	192        256         partial   lock holder       redo record; slab+1 with a free item, by class
-//	448        8           state     lock holder       pairs<<32 | crc: the commit point
-//	456        496         pairs     lock holder       before state
-//	1024       8 x n       buckets   lock holder       redo record; tag<<48 | offset of an entry
-//	...        16 x n      slabs     lock holder       redo record; see slab
-//	4096 | ..  4096 x n    items     see entry
+//	offset  size       field       writer         order
+//	0       4          lock        lock holder    compare-and-swap 0 -> owner; swap -> 0
+//	64      8          seq         lock holder    moves on after an entry is unlinked, before its units are free
+//	128     8          versions    lock holder    numbers given to writes; before the write is linked
+//	136     8          entries     lock holder    derived
+//	144     8          expiring    lock holder    derived: entries that have an expiry
+//	152     8          used        lock holder    derived: units
+//	160     8          unitHand    lock holder    hint: word of the bitmap where the last run was found
+//	168     8          lineHand    lock holder    hint: likewise for entries, counted from the end
+//	176     8          clockHand   lock holder    hint: bucket where eviction goes on
+//	192     8 x 8      statistics  see shardHeader; lock holder, sweeps by anybody
+//	256     8 x n      buckets     lock holder    one store each: tag<<48 | offset of an entry
+//	...     units/8    bitmap      lock holder    derived: 1 for a unit in use
+//	...     lines/8    marks       anybody        hint: 1 for an entry that was used since the clock's hand passed
+//	...     32 x n     units       see entry and extent
 //
-// One entry, an item of a slab of an entry class: one line of 64 bytes, or
-// several. Entries are type-stable: the first word of every line is a counter's
-// word or a dead one, whatever class the slab has and had, so a word stays a
-// word whatever a slow reader believes. Those of the second line and on are
-// never touched; the key goes around them.
+// What is derived follows from the entries that hang in the buckets. It is the
+// lock holder's own notebook: whoever recovers a dead holder makes it anew.
 //
-//	offset  size  field   writer             order
-//	0       8     word    anybody            kind<<62 | generation<<44 | 44-bit value: compare-and-swap
-//	8       8     link    lock holder        redo record; next in bucket, or next free item+1
-//	16      8     wide    lock holder        one store; the value where 44 bits do not hold it (for byte values: version)
-//	24      8     meta    lock holder        before the entry is linked: hash<<32 | key length
-//	32      8     expiry  lock holder        reserved for time to live: ms since boot, 0 never
-//	40      8     body    lock holder        reserved for byte values: offset of the first block
-//	48      16    key     lock holder        before the entry is linked; zero padded to 8
-//	64      8     -       nobody             another line's word, dead
-//	72      56    key     lock holder        the next bytes of the key; and so on by lines
+// One entry: a line. The key's bytes beyond 16 are in a chain of extents.
 //
-// # One operation
+//	offset  size  field    writer         order
+//	0       8     word     anybody        see word.go; a counter is changed by compare-and-swap
+//	8       8     link     lock holder    one store; next in the bucket: tag<<48 | offset
+//	16      8     wide     lock holder    of an integer beyond 44 bits the value; of bytes crc<<32 | length
+//	24      8     meta     lock holder    before the entry is linked: tail<<32 | hash<<10 | key length
+//	32      8     expiry   lock holder    one store; check<<44 | ms of the host's monotonic clock, 0 never
+//	40      8     version  lock holder    before the entry is linked
+//	48      16    key      lock holder    before the entry is linked; zero padded
+//
+// One extent: 1 to 48 units in a row. tail, body and next are the number of an
+// extent's first unit, plus 1; 0 ends the chain.
+//
+//	offset  size        field   writer         order
+//	0       8           header  lock holder    before its entry is linked: high<<38 | units<<32 | next
+//	8       32 x n - 8  data    lock holder    before its entry is linked; zero padded to 8
+//
+// Types are stable where it matters: only the first word of a line is ever
+// swapped by somebody without the lock, and only from a value with bit 63 set.
+// No other first word of a line has that bit: a free or dead one has not, an
+// extent's header has not, and the data of an extent keeps the bit of each word
+// that begins a line in high, in its order. So memory goes from entries to data
+// and back at once, and whoever comes late with a swap is refused.
+//
+// # One change
 //
 // Adding to a counter that exists takes no lock: find the entry while seq is
-// even and unchanged, then compare-and-swap its word. The word carries its
-// generation, so an entry that was recycled in between refuses the swap.
+// unchanged, then compare-and-swap its word. The word carries a generation, so
+// an entry that was recycled in between refuses the swap.
 //
-// Changing the structure (insert, delete) is done by the holder of the shard's
-// lock in five steps, and a death after any store of them leaves a state that
-// Recover makes whole:
+// All else is done by the holder of the shard's lock, and has one store that
+// makes it so. A death before that store leaves the state before, a death after
+// it the state after.
 //
-//  1. fill an item that is still free           dead here: a free item holds rubbish, as it may
-//  2. write the pairs (offset, word)            dead here: nobody reads them
-//  3. state = pairs<<32 | crc, the commit       dead here: Recover applies the pairs
-//  4. seq odd; apply the pairs in order         dead here: Recover applies them again, to the same end
-//  5. state = 0; seq even; unlock; wake         dead here: Recover evens seq, frees the lock, wakes everybody
+//	insert   1 take units   2 fill them              3 link: one store
+//	replace  1 take units   2 fill them   freeze*    3 link in place of the old: one store
+//	                                                 4 kill the old   5 seq   6 give its units back
+//	remove                                           3 kill: one store or swap
+//	                                                 4 unlink         5 seq   6 give its units back
 //
-// state is cleared before seq is even: from the moment seq is even others add
-// to the new entry without the lock, and a replay must never undo that. (Today
-// no pair stores a counter's word, so the order is a margin; a pair that did
-// would lean on it.) The
-// one pair that is not absolute is the kill, which marks a counter's word dead
-// where it still has the generation it was meant for.
+// (* A counter in one word is made one in two words, of the same value, which
+// nobody adds to without the lock.)
+//
+//	dead in 1, 2  the bitmap has units in use that no entry reaches
+//	dead in 4     a dead entry is linked, or a live one is not
+//	dead in 5, 6  units that no entry reaches
+//
+// Recover makes all of it whole in one way: it walks the buckets, unlinks what
+// is dead, counts what is there, and writes the bitmap anew. It kills every
+// word that it did not reach, and moves seq on, so that readers who are still
+// at what was there before find out.
+//
+// Readers take no lock. A walk of a bucket is good if seq is the same before
+// and after. The value's bytes are copied out of their extents, and are good if
+// the entry's word and version are the same after it as they were found: both
+// change before the first of the units is given back.
 //
 // # Identity
 //

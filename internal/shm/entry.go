@@ -8,25 +8,47 @@ import (
 )
 
 const (
-	linkAt = 8 // entry.link
-
 	tagShift   = 48
 	offsetMask = 1<<tagShift - 1
+
+	// An entry's meta word: tail<<32 | hash<<10 | key length.
+	metaTail    = 32
+	metaHash    = 10
+	metaLenMask = 1<<metaHash - 1
+	metaKeyMask = 1<<metaTail - 1 // all but tail
+	hashMask    = 1<<(metaTail-metaHash) - 1
 )
 
 // target is a key on its way to its entry.
 type target struct {
-	key  []byte
-	hash uint64
-	meta uint64 // of an entry that holds this key
-	last uint64 // the key's last word, 0 when its length is a multiple of 8
+	key   []byte
+	hash  uint64
+	meta  uint64           // of an entry that holds this key, but for its tail
+	words [keyWords]uint64 // the key's first bytes, zero padded
+}
+
+// found is what was read of an entry, at one moment. It is passed by its
+// address: the compiler keeps no struct of its size in registers.
+type found struct {
+	e                           *entry
+	off                         uint64 // of e
+	word, wide, expiry, version uint64
 }
 
 // aim fills k in place: a copy of fresh words stalls the lookup that reads them.
 func (k *target) aim(key []byte, seed uint64) {
 	k.key = key
-	k.hash, k.last = hashKey(key, seed)
-	k.meta = k.hash<<32 | uint64(len(key))
+	var last uint64
+	k.hash, last = hashKey(key, seed)
+	k.meta = k.hash&hashMask<<metaHash | uint64(len(key))
+	switch n := len(key); {
+	case n >= 16:
+		k.words[0], k.words[1] = binary.LittleEndian.Uint64(key), binary.LittleEndian.Uint64(key[8:])
+	case n >= 8:
+		k.words[0], k.words[1] = binary.LittleEndian.Uint64(key), last
+	default:
+		k.words[0], k.words[1] = last, 0
+	}
 }
 
 // tag goes into each link to the entry, so that chains are walked without
@@ -36,186 +58,144 @@ func (k *target) tag() uint64 { return k.hash >> 32 & 0xffff }
 // bucket spreads the hash's low half over n buckets.
 func (k *target) bucket(n int) uint64 { return (k.hash & 0xffffffff) * uint64(n) >> 32 }
 
-// size is the bytes that an entry with this key reaches over.
-func (k *target) size() uint64 { return uint64(keyWordAt((len(k.key)-1)/8)) + 8 }
-
-// keyWordAt is the offset of word i of the key in its entry: two words in the
-// first line, seven in each that follows.
-func keyWordAt(i int) int {
-	const inHead = (lineSize - entryHead) / 8
-	if i < inHead {
-		return entryHead + i*8
-	}
-	i -= inHead
-	return lineSize + i/7*lineSize + 8 + i%7*8
-}
-
 // holds compares the whole key. The entry may be changing below: the caller
 // checks seq before believing the answer.
-func (k *target) holds(e *entry) bool {
-	if e.meta.Load() != k.meta {
+func (k *target) holds(sh *shard, e *entry) bool {
+	meta := e.meta.Load()
+	if meta&metaKeyMask != k.meta || e.key[0].Load() != k.words[0] || e.key[1].Load() != k.words[1] {
 		return false
 	}
-	key, i := k.key, 0
-	for ; len(key) >= 8; i++ {
-		if keyWord(e, i).Load() != binary.LittleEndian.Uint64(key) {
-			return false
-		}
-		key = key[8:]
-	}
-	return len(key) == 0 || keyWord(e, i).Load() == k.last
+	return len(k.key) <= keyInline || k.tailIs(sh, meta>>metaTail)
+}
+
+func (k *target) tailIs(sh *shard, ref uint64) bool {
+	var buffer [MaxKey - keyInline]byte
+	rest := k.key[keyInline:]
+	got := buffer[:len(rest)]
+	return sh.copyOut(got, ref) && string(got) == string(rest)
+}
+
+// read reads an entry. Without the lock, the caller checks that it was not
+// recycled meanwhile.
+func (f *found) read(e *entry, off uint64) {
+	f.e, f.off = e, off
+	f.word, f.wide = e.word.Load(), e.wide.Load()
+	f.expiry, f.version = e.expiry.Load(), e.version.Load()
 }
 
 // Made beforehand: the lock holder does not format. Check tells where.
-var (
-	errChain = fmt.Errorf("%w: a chain of entries is broken", ErrCorrupt)
-	errSlabs = fmt.Errorf("%w: slabs and their lists do not agree", ErrCorrupt)
-)
+var errChain = fmt.Errorf("%w: a chain of entries is broken", ErrCorrupt)
 
 // verdict is the outcome of a lookup without the lock.
 type verdict int
 
 const (
 	absent  verdict = iota
-	present         // the entry held the key, and the word, at one moment
+	present         // the entry held the key, and what was found, at one moment
 	unsure          // the shard was changing: take the lock
 )
 
 // readTries is how often a lookup is tried before it waits for the lock.
 const readTries = 8
 
-// find looks the key up without the lock. Writer: the lock holder, who makes
-// seq odd before and even after a change of structure; so a walk between two
-// equal even values saw one structure. What it sees in between may be any
-// word that an item ever held: offsets are checked, and steps counted.
-func (sh *shard) find(k *target) (e *entry, word uint64, v verdict) {
+// find looks the key up without the lock. Writer: the lock holder, who moves
+// seq on between unlinking an entry and giving its units back; so a walk
+// between two equal values met no line that was recycled under it. What it sees
+// in a walk that fails may be any word that the memory ever held: offsets are
+// checked, and steps counted.
+func (sh *shard) find(k *target, f *found) verdict {
 	bucket := &sh.buckets[k.bucket(len(sh.buckets))]
-	for range readTries {
-		seq := sh.header.seq.Load()
-		if seq&1 == 0 {
-			e, word, v = sh.walk(k, bucket)
-			if v != unsure && sh.header.seq.Load() == seq {
-				return e, word, v
-			}
+	for try := range readTries {
+		if try > 1 {
+			runtime.Gosched()
 		}
-		runtime.Gosched()
+		seq := sh.header.seq.Load()
+		if v := sh.walk(k, f, bucket); v != unsure && sh.header.seq.Load() == seq {
+			return v
+		}
 	}
-	return nil, 0, unsure
+	return unsure
 }
 
-// walk follows one chain to the key's entry and loads its word. It is unsure
-// of a chain that leads outside or does not end: one that is being changed, or
-// is broken, which the lock holder reports.
-func (sh *shard) walk(k *target, bucket *atomic.Uint64) (e *entry, word uint64, v verdict) {
+// walk follows one chain to the key's entry and reads it. It is unsure of an
+// entry that is dead, because one that replaces it may be linked by now; and of
+// a chain that leads outside or does not end: one that is being changed, or is
+// broken, which the lock holder reports.
+func (sh *shard) walk(k *target, f *found, bucket *atomic.Uint64) verdict {
 	link := bucket.Load()
-	for steps := sh.itemsN / entryClasses[1]; link != 0; steps-- {
+	for steps := sh.unitsN; link != 0; steps-- {
 		off := link & offsetMask
-		if steps == 0 || !sh.contains(off, entryHead) {
-			return nil, 0, unsure
+		if steps == 0 || !sh.isLine(off) {
+			return unsure
 		}
 		e := sh.mem.entry(off)
-		if link>>tagShift == k.tag() && sh.contains(off, k.size()) && k.holds(e) {
-			return e, e.word.Load(), present
+		if link>>tagShift == k.tag() && k.holds(sh, e) {
+			if f.read(e, off); kindOf(f.word) == kindDead {
+				return unsure
+			}
+			return present
 		}
 		link = e.link.Load()
 	}
-	return nil, 0, absent
+	return absent
 }
 
-// place is where a key's entry hangs in its chain: the offset of the word that
-// links to it, and its own.
-type place struct {
-	link, entry uint64
-}
+// place is a word that links to an entry: a bucket, or the link of another.
+type place uint64
 
-// findLocked looks the key up for the lock holder. entry is 0 when the key is
-// absent. ErrCorrupt: the chain leads outside the shard or does not end.
-func (sh *shard) findLocked(k *target) (place, error) {
-	at := sh.bucketOff(k.bucket(len(sh.buckets)))
-	for range sh.itemsN / entryClasses[1] {
-		link := sh.mem.word(at).Load()
+// findLocked looks the key up for the lock holder. Of a key that is absent the
+// place is its bucket, and f.e is nil. ErrCorrupt: the chain leads outside the
+// shard, does not end, or has a dead entry.
+func (sh *shard) findLocked(k *target, f *found) (at place, err error) {
+	bucket := sh.bucketOff(k.bucket(len(sh.buckets)))
+	word := bucket
+	for range sh.unitsN {
+		link := sh.mem.word(word).Load()
 		if link == 0 {
-			return place{link: at}, nil
+			f.e = nil
+			return place(bucket), nil
 		}
 		off := link & offsetMask
-		if !sh.contains(off, entryHead) {
+		if !sh.isLine(off) {
 			break
 		}
-		if link>>tagShift == k.tag() && sh.contains(off, k.size()) && k.holds(sh.mem.entry(off)) {
-			return place{link: at, entry: off}, nil
+		if e := sh.mem.entry(off); link>>tagShift == k.tag() && k.holds(sh, e) {
+			if f.read(e, off); kindOf(f.word) == kindDead {
+				break
+			}
+			return place(word), nil
 		}
-		at = off + linkAt
+		word = off + linkAt
 	}
-	return place{}, errChain
+	return 0, errChain
 }
 
-// insertLocked adds an entry for a key that is absent. Errors: ErrFull, ErrCorrupt.
-func (sh *shard) insertLocked(k *target, v int64) error {
-	var t redo
-	if err := sh.planInsertLocked(&t, k, v); err != nil {
-		return err
+// versionOf is the version of the key as it was found.
+func (f *found) versionOf() Version {
+	if kindOf(f.word) == kindBytes {
+		return Version{Entry: f.version}
 	}
-	sh.commitLocked(&t)
-	return nil
+	return Version{f.version, uint32(genOf(f.word)) + 1, f.integer()}
 }
 
-// planInsertLocked puts the change together and does step 1: the item is free
-// until the redo record is committed, so it may be filled, but for its link.
-func (sh *shard) planInsertLocked(t *redo, k *target, v int64) error {
-	off, ok := sh.takeLocked(t, classFor(len(k.key)))
-	if t.bad {
-		return errSlabs
+// integer is the counter's value. Of one beyond 44 bits only the lock holder
+// finds it.
+func (f *found) integer() int64 {
+	if kindOf(f.word) == kindWide {
+		return int64(f.wide)
 	}
-	if !ok {
-		return ErrFull
-	}
-	e := sh.mem.entry(off)
-	kind := uint64(kindNarrow)
-	if !fitsNarrow(v) {
-		kind = kindWide
-		put(&e.wide, uint64(v))
-		v = 0
-	}
-	put(&e.word, reborn(e.word.Load(), kind, v))
-	put(&e.meta, k.meta)
-	put(&e.expiry, 0)
-	put(&e.body, 0)
-	key, i := k.key, 0
-	for ; len(key) >= 8; i++ {
-		put(keyWord(e, i), binary.LittleEndian.Uint64(key))
-		key = key[8:]
-	}
-	if len(key) > 0 {
-		put(keyWord(e, i), k.last)
-	}
-	bucket := sh.bucketOff(k.bucket(len(sh.buckets)))
-	t.set(off+linkAt, sh.mem.word(bucket).Load())
-	t.set(bucket, off|k.tag()<<tagShift)
-	t.set(sh.offsetOf(entriesAt), sh.header.entries.Load()+1)
-	return nil
+	return valueOf(f.word)
 }
 
-// deleteLocked removes an entry and returns the last value it had. Adds that
-// come before the kill are in that value; later ones find the key absent.
-func (sh *shard) deleteLocked(p place) (int64, error) {
-	var t redo
-	if err := sh.planDeleteLocked(&t, p); err != nil {
-		return 0, err
+// length is that of the bytes, 0 for a counter.
+func (f *found) length() uint64 {
+	if kindOf(f.word) != kindBytes {
+		return 0
 	}
-	if last := sh.commitLocked(&t); kindOf(last) == kindNarrow {
-		return valueOf(last), nil
-	}
-	return int64(sh.mem.entry(p.entry).wide.Load()), nil
+	return f.wide & refMask
 }
 
-func (sh *shard) planDeleteLocked(t *redo, p place) error {
-	e := sh.mem.entry(p.entry)
-	t.kill(p.entry, e.word.Load())
-	t.set(p.link, e.link.Load())
-	sh.giveLocked(t, p.entry)
-	t.set(sh.offsetOf(entriesAt), sh.header.entries.Load()-1)
-	if t.bad {
-		return errSlabs
-	}
-	return nil
+// unchanged: the entry is still the one that was found, with the same value.
+func (f *found) unchanged() bool {
+	return f.e.word.Load() == f.word && f.e.version.Load() == f.version
 }

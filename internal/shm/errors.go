@@ -60,10 +60,19 @@ var (
 	ErrKeyLength = errors.New("key must have 1 to 512 bytes")
 	// ErrOverflow: the sum does not fit a signed 64-bit integer.
 	ErrOverflow = errors.New("integer overflow")
-	// ErrFull: the key's shard has no room for another entry.
+	// ErrNotInteger: the key holds bytes, and an integer is needed.
+	ErrNotInteger = errors.New("value is not an integer")
+	// ErrCondition: the Condition of the change is not true of the key.
+	ErrCondition = errors.New("condition is not met")
+	// ErrValueTooLarge: more bytes than the policy allows, or than a shard holds.
+	ErrValueTooLarge = errors.New("value is too large")
+	// ErrFull: the key's shard has no room for the change.
 	ErrFull = errors.New("region is full")
-	// ErrArgsTooLarge: more than MaxArgs bytes of start-up arguments.
-	ErrArgsTooLarge = errors.New("arguments are too large")
+	// ErrLocked: a process that does not go on, stopped or hanging, holds the
+	// lock of the key's shard. Its master has to end it; try again later.
+	ErrLocked = errors.New("the key's shard is locked by a process that does not go on")
+	// ErrCursor: a cursor that no scan of this region returned.
+	ErrCursor = errors.New("not a cursor of this region")
 	// ErrCorrupt: the region contradicts itself; Check tells where.
 	ErrCorrupt = errors.New("region content is corrupt")
 )

@@ -9,21 +9,30 @@ import (
 type Geometry struct {
 	Size  int64 // bytes of the file
 	Slots int   // worker processes that may be attached at once, 1 to MaxSlots
+	// MaxValue is the largest value in bytes that an empty shard has to hold;
+	// 0 is DefaultMaxValue, or less where the region is too small for that.
+	MaxValue int64
 }
 
 const (
 	// MinSize is the smallest region in bytes.
 	MinSize = 1 << 20
-	// maxSize keeps the slabs of one shard, of four at the least, within the 32
-	// bits of a link between them, and offsets within 48.
+	// maxSize keeps the units of one shard within the 32 bits of an extent's
+	// next, and offsets within 48.
 	maxSize = 1 << 44
 
-	// shardTarget is the size below which a shard is not split further: the
-	// largest value has to fit one shard.
+	// shardTarget is the size below which a shard is not split further: it
+	// holds DefaultMaxValue with as much beside it.
 	shardTarget = 2 << 20
+	// shardLimit is the size above which there are more shards than workers
+	// need, so that recovery of one takes milliseconds.
+	shardLimit = 16 << 20
+	maxShards  = 1 << 16 // bits of the hash
 	// bucketShare is how many bytes of a shard there are for one bucket:
-	// entries of 64 bytes alone make chains of four, mixed values shorter ones.
+	// entries alone make chains of four, mixed values shorter ones.
 	bucketShare = 256
+	// bitmapGroup units share one word of marks and two of the bitmap.
+	bitmapGroup = 128
 )
 
 // plan computes every size and offset of a region into its superblock.
@@ -34,35 +43,53 @@ func (g Geometry) plan() (superblock, error) {
 	if g.Size > maxSize {
 		return superblock{}, fmt.Errorf("%w: %d bytes, at most %d are possible", ErrGeometry, g.Size, int64(maxSize))
 	}
-	sb := superblock{slots: uint32(g.Slots)}
+	if g.MaxValue < 0 || g.MaxValue > MaxMaxValue {
+		return superblock{}, fmt.Errorf("%w: values of %d bytes, at most %d are possible", ErrGeometry, g.MaxValue, MaxMaxValue)
+	}
+	sb := superblock{slots: uint32(g.Slots), maxValue: uint64(g.MaxValue)}
 	sb.scoreboard = pageSize
-	sb.args = roundUp(sb.scoreboard+uint64(g.Slots+MasterSlots)*slotSize, pageSize)
-	sb.shardsOff = roundUp(sb.args+argsSize, pageSize)
+	sb.shardsOff = roundUp(sb.scoreboard+uint64(g.Slots+MasterSlots)*slotSize, pageSize)
 	if g.Size < MinSize || uint64(g.Size) < sb.shardsOff+shardTarget/4 {
 		return superblock{}, fmt.Errorf("%w: %d bytes, at least %d are needed for %d worker slots", ErrGeometry,
 			g.Size, max(MinSize, sb.shardsOff+shardTarget/4), g.Slots)
 	}
 	sb.size = uint64(g.Size) &^ (pageSize - 1)
-	sb.shards = shardCount(uint64(g.Size), g.Slots)
+	sb.shards = shardCount(sb.size, g.Slots, sb.maxValue)
 	sb.shardSize = (sb.size - sb.shardsOff) / uint64(sb.shards) &^ (pageSize - 1)
 	sb.buckets = sb.shardSize / bucketShare
-	sb.slabsOff = headerSize + sb.buckets*8
-	sb.slabs = (sb.shardSize - sb.slabsOff) / (slabSize + 16)
+	sb.bitmapOff = headerSize + sb.buckets*8
+	sb.units = (sb.shardSize - sb.bitmapOff) / (bitmapGroup*unitSize + 24) * bitmapGroup
 	for {
-		sb.itemsOff = roundUp(sb.slabsOff+sb.slabs*16, pageSize)
-		if sb.itemsOff+sb.slabs*slabSize <= sb.shardSize {
-			return sb, nil
+		sb.marksOff = sb.bitmapOff + sb.units/8
+		sb.unitsOff = roundUp(sb.marksOff+sb.units/lineUnits/8, lineSize)
+		if sb.unitsOff+sb.units*unitSize <= sb.shardSize {
+			break
 		}
-		sb.slabs--
+		sb.units -= bitmapGroup
 	}
+	if most := sb.largestValue(); sb.maxValue > most {
+		return superblock{}, fmt.Errorf("%w: a region of %d bytes holds values of up to %d bytes, %d are asked for",
+			ErrGeometry, sb.size, most, sb.maxValue)
+	}
+	return sb, nil
 }
 
-// shardCount is a power of two: four shards for each possible worker, as long
-// as each has about shardTarget bytes.
-func shardCount(size uint64, slots int) uint32 {
+// shardCount is a power of two: four shards for each possible worker, and more
+// in large regions, as long as each holds the largest value twice.
+func shardCount(size uint64, slots int, maxValue uint64) uint32 {
 	most := uint64(1) << bits.Len64(uint64(4*slots-1))
-	fit := max(size/shardTarget, 1)
+	for most < size/shardLimit && most < maxShards {
+		most *= 2
+	}
+	fit := max(size/max(shardTarget, 2*maxValue), 1)
 	return uint32(min(most, uint64(1)<<(bits.Len64(fit)-1)))
+}
+
+// largestValue is the most bytes that one value can have in an empty shard,
+// beside the longest key.
+func (sb *superblock) largestValue() uint64 {
+	key := lineUnits + unitsFor(MaxKey-keyInline)
+	return capacityOf(sb.units - sb.units/reserveShare - key)
 }
 
 func roundUp(n, to uint64) uint64 { return (n + to - 1) / to * to }

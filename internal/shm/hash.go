@@ -20,8 +20,9 @@ func fold(a, b uint64) uint64 {
 
 // hashKey is the same in every process of a region: its seed is drawn when the
 // region is created, so that keys chosen by strangers cannot be aimed at one
-// bucket. 64 bits: 16 for the shard, 16 for the tag, 32 for the bucket. It
-// returns the last 0 to 7 bytes as a word too, which a comparison needs again.
+// bucket. 64 bits: up to 16 for the shard, 16 for the tag, 32 for the bucket,
+// the lowest 22 of which are in the entry too. It returns the last 0 to 7 bytes
+// as a word, which a comparison needs again.
 func hashKey(key []byte, seed uint64) (hash, last uint64) {
 	h, n := seed^mulC, uint64(len(key))
 	for len(key) >= 8 {
@@ -32,7 +33,7 @@ func hashKey(key []byte, seed uint64) (hash, last uint64) {
 	return fold(h^last, mulB^n), last
 }
 
-// tail is the last 0 to 7 bytes of a key as one little-endian word.
+// tail is the last 0 to 7 bytes of a key or value as one little-endian word.
 func tail(b []byte) uint64 {
 	switch n := len(b); {
 	case n >= 4:

@@ -7,10 +7,10 @@ import (
 
 const (
 	// LayoutVersion changes with any change of meaning of a byte of the region.
-	LayoutVersion = 1
+	LayoutVersion = 2
 	// layoutFingerprint is a hash of every overlay's field offsets; the layout
 	// test prints it when they change, and LayoutVersion must change with it.
-	layoutFingerprint = 0xd4d4341c111871ed
+	layoutFingerprint = 0xfd1438891199f87e
 
 	cacheLine = 64
 	pageSize  = 4096
@@ -22,13 +22,20 @@ const (
 	MaxSlots = 1000
 	// MaxKey is the longest key in bytes.
 	MaxKey = 512
-	// MaxArgs is the room for the start-up arguments in bytes.
-	MaxArgs = 64 << 10
+	// DefaultMaxValue is the largest value in bytes where nothing else is said.
+	DefaultMaxValue = 1 << 20
+	// MaxMaxValue bounds what may be said.
+	MaxMaxValue = 64 << 20
 
 	slotSize   = 256
-	slabSize   = 4096
-	maxPairs   = 31
-	maxClasses = 32
+	headerSize = 256
+
+	unitSize  = 32
+	lineSize  = 64
+	lineUnits = lineSize / unitSize
+	// maxExtent in units is what an extent's header has bits for: it begins 24
+	// lines at most, beside its own.
+	maxExtent = 48
 )
 
 // superblock is written once, before the file has a name, and never again, so
@@ -42,18 +49,19 @@ type superblock struct {
 	bootID      [16]byte
 	instance    uint64
 	hashSeed    uint64
-	createdAt   int64 // Unix ns
+	createdAt   int64 // Unix ns; also the version before the first
 	size        uint64
 	slots       uint32 // worker slots; MasterSlots more follow them
 	shards      uint32 // a power of two
+	maxValue    uint64 // that a shard was made to hold, 0: whatever fits
 	scoreboard  uint64
-	args        uint64
 	shardsOff   uint64
 	shardSize   uint64
 	buckets     uint64 // of one shard
-	slabs       uint64 // of one shard
-	slabsOff    uint64 // slab descriptors, from the shard's start
-	itemsOff    uint64 // slab memory, from the shard's start
+	units       uint64 // of one shard, a multiple of 128
+	bitmapOff   uint64 // from the shard's start, as the next two
+	marksOff    uint64
+	unitsOff    uint64
 }
 
 // slotRecord is a process's place in the scoreboard: the master's line, then
@@ -79,102 +87,53 @@ type slotRecord struct {
 	_           [2*cacheLine - 24]byte
 }
 
-// argsRecord holds the start-up arguments twice; the low bit of edition names
-// the buffer that is valid, 0 means that none was ever set.
-type argsRecord struct {
-	_       structs.HostLayout
-	lock    atomic.Uint32
-	_       [cacheLine - 4]byte
-	edition atomic.Uint64
-	_       [cacheLine - 8]byte
-	buffers [2]argsBuffer
-}
-
-type argsBuffer struct {
-	_      structs.HostLayout
-	length atomic.Uint64
-	crc    atomic.Uint64
-	_      [cacheLine - 16]byte
-	data   [MaxArgs / 8]atomic.Uint64
-}
-
-type pair struct {
-	_      structs.HostLayout
-	offset atomic.Uint64 // kill is flagged in bit 0
-	value  atomic.Uint64
-}
-
 // shardHeader keeps what contenders write (lock), what every lookup reads
-// (seq) and what only the holder touches (the rest) on lines of their own.
+// (seq), what each change writes, and what few do, on lines of their own.
 type shardHeader struct {
-	_       structs.HostLayout
-	lock    atomic.Uint32
-	_       [cacheLine - 4]byte
-	seq     atomic.Uint64
-	_       [cacheLine - 8]byte
-	entries atomic.Uint64
-	fresh   atomic.Uint64
-	pool    atomic.Uint64
-	waits   atomic.Uint64
-	repairs atomic.Uint64
-	_       [cacheLine - 40]byte
-	partial [maxClasses]atomic.Uint64
-	state   atomic.Uint64
-	pairs   [maxPairs]pair
-	_       [1024 - 448 - 8 - maxPairs*16]byte
+	_    structs.HostLayout
+	lock atomic.Uint32
+	_    [cacheLine - 4]byte
+	seq  atomic.Uint64
+	_    [cacheLine - 8]byte
+
+	versions  atomic.Uint64
+	entries   atomic.Uint64
+	expiring  atomic.Uint64
+	used      atomic.Uint64
+	unitHand  atomic.Uint64
+	lineHand  atomic.Uint64
+	clockHand atomic.Uint64
+	_         [cacheLine - 56]byte
+
+	waits       atomic.Uint64 // times somebody slept for the lock
+	longestWait atomic.Uint64 // ns
+	longestHold atomic.Uint64 // ns, of the holds that were timed
+	repairs     atomic.Uint64 // times a dead holder's work was made whole
+	evictions   atomic.Uint64
+	expiries    atomic.Uint64 // expired keys that were reclaimed
+	sweptAt     atomic.Uint64 // ms; when somebody last began to look for expired keys
+	sweepHand   atomic.Uint64 // bucket where that goes on
 }
 
-// slab describes slabSize bytes that hold items of one class.
-type slab struct {
-	_     structs.HostLayout
-	use   atomic.Uint64 // bump<<40 | free item+1<<24 | used<<8 | class; 0 unassigned
-	links atomic.Uint64 // next slab+1<<32 | previous slab+1, in partial or pool
-}
-
-// entry is the head of an item that holds a key; the key's words follow it.
+// entry is a line that holds a key.
 type entry struct {
-	_      structs.HostLayout
-	word   atomic.Uint64
-	link   atomic.Uint64
-	wide   atomic.Uint64
-	meta   atomic.Uint64
-	expiry atomic.Uint64
-	body   atomic.Uint64
+	_       structs.HostLayout
+	word    atomic.Uint64
+	link    atomic.Uint64
+	wide    atomic.Uint64
+	meta    atomic.Uint64
+	expiry  atomic.Uint64
+	version atomic.Uint64
+	key     [keyWords]atomic.Uint64
 }
 
 const (
-	entryHead  = 48
-	headerSize = 1024
+	// keyWords of a key are in its entry, keyInline bytes; the rest is in a chain.
+	keyWords  = 2
+	keyInline = keyWords * 8
+
+	linkAt    = 8  // entry.link
+	expiryAt  = 32 // entry.expiry
+	versionAt = 40 // entry.version
+	keyAt     = 48 // entry.key
 )
-
-// An entry is made of lines of lineSize bytes, each of which begins with a
-// counter's word: the first line's is the entry's, the others' are dead and
-// never touched, their generations with them. So a slab may change its class
-// when it is empty, and a word stays a word for whoever comes late.
-const lineSize = 64
-
-// entryClasses are the item sizes for entries in bytes, by class 1 and up.
-var entryClasses = [...]uint64{0, 64, 128, 192, 320, 640}
-
-// keyRoom is how many bytes of key an entry of the class holds: what its lines
-// have beside their words and the rest of the head.
-func keyRoom(class uint64) uint64 {
-	return entryClasses[class]/lineSize*(lineSize-8) - (entryHead - 8)
-}
-
-// classSize is the item size of a class, 0 for a class that does not exist.
-func classSize(class uint64) uint64 {
-	if class < uint64(len(entryClasses)) {
-		return entryClasses[class]
-	}
-	return 0
-}
-
-// classFor is the smallest entry class that holds a key of n bytes, n <= MaxKey.
-func classFor(n int) uint64 {
-	class := uint64(1)
-	for keyRoom(class) < uint64(n) {
-		class++
-	}
-	return class
-}

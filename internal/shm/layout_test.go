@@ -12,7 +12,7 @@ import (
 // layoutTable prints the offset and size of every named field of the overlays.
 func layoutTable() string {
 	var out strings.Builder
-	for _, overlay := range []any{superblock{}, slotRecord{}, argsRecord{}, argsBuffer{}, shardHeader{}, pair{}, slab{}, entry{}} {
+	for _, overlay := range []any{superblock{}, slotRecord{}, shardHeader{}, entry{}} {
 		t := reflect.TypeOf(overlay)
 		fmt.Fprintf(&out, "%s %d\n", t.Name(), t.Size())
 		for f := range t.Fields() {
@@ -21,8 +21,9 @@ func layoutTable() string {
 			}
 		}
 	}
-	fmt.Fprintf(&out, "entry classes %v\n", entryClasses)
-	fmt.Fprintf(&out, "word %d value bits, %d generation bits\n", valueBits, genBits)
+	fmt.Fprintf(&out, "word: %d value bits, %d generation bits, kinds %d %d %d %d\n", valueBits, genBits, kindDead, kindWide, kindBytes, kindNarrow)
+	fmt.Fprintf(&out, "meta: %d bits of length, %d of hash; expiry: %d bits\n", metaHash, metaTail-metaHash, expiryBits)
+	fmt.Fprintf(&out, "extent: units from bit %d, high from bit %d, at most %d units of %d bytes\n", extentUnitsShift, extentHighShift, maxExtent, unitSize)
 	return out.String()
 }
 
@@ -49,7 +50,7 @@ func TestLayoutIsPinned(t *testing.T) {
 	}
 }
 
-// The offsets that redo records use are those of the overlay.
+// The offsets that links and the checker use are those of the overlays.
 func TestOffsetsMatchOverlays(t *testing.T) {
 	for _, c := range []struct {
 		overlay any
@@ -57,12 +58,15 @@ func TestOffsetsMatchOverlays(t *testing.T) {
 		want    uintptr
 	}{
 		{shardHeader{}, "entries", entriesAt},
-		{shardHeader{}, "fresh", freshAt},
-		{shardHeader{}, "pool", poolAt},
-		{shardHeader{}, "partial", partialAt},
-		{shardHeader{}, "pairs", pairsAt},
+		{shardHeader{}, "versions", versionsAt},
+		{shardHeader{}, "expiring", expiringAt},
+		{shardHeader{}, "used", usedAt},
 		{entry{}, "link", linkAt},
+		{entry{}, "wide", wideAt},
 		{entry{}, "meta", metaAt},
+		{entry{}, "expiry", expiryAt},
+		{entry{}, "version", versionAt},
+		{entry{}, "key", keyAt},
 		{superblock{}, "crc", crcOffset},
 	} {
 		f, ok := reflect.TypeOf(c.overlay).FieldByName(c.field)

@@ -11,10 +11,7 @@ const (
 	_ = uint(pageSize - unsafe.Sizeof(superblock{}))
 	_ = uint(slotSize-unsafe.Sizeof(slotRecord{})) + uint(unsafe.Sizeof(slotRecord{})-slotSize)
 	_ = uint(headerSize-unsafe.Sizeof(shardHeader{})) + uint(unsafe.Sizeof(shardHeader{})-headerSize)
-	_ = uint(entryHead-unsafe.Sizeof(entry{})) + uint(unsafe.Sizeof(entry{})-entryHead)
-	_ = uint(16-unsafe.Sizeof(slab{})) + uint(unsafe.Sizeof(slab{})-16)
-
-	argsSize = uint64(unsafe.Sizeof(argsRecord{}))
+	_ = uint(lineSize-unsafe.Sizeof(entry{})) + uint(unsafe.Sizeof(entry{})-lineSize)
 )
 
 // memory is the region's bytes. They are outside the Go heap, or in a slice
@@ -39,8 +36,6 @@ func (m memory) superblock() *superblock { return (*superblock)(m.base) }
 
 func (m memory) slot(off uint64) *slotRecord { return (*slotRecord)(unsafe.Add(m.base, off)) }
 
-func (m memory) args(off uint64) *argsRecord { return (*argsRecord)(unsafe.Add(m.base, off)) }
-
 func (m memory) header(off uint64) *shardHeader { return (*shardHeader)(unsafe.Add(m.base, off)) }
 
 func (m memory) entry(off uint64) *entry { return (*entry)(unsafe.Add(m.base, off)) }
@@ -49,20 +44,6 @@ func (m memory) word(off uint64) *atomic.Uint64 { return (*atomic.Uint64)(unsafe
 
 func (m memory) words(off, n uint64) []atomic.Uint64 {
 	return unsafe.Slice((*atomic.Uint64)(unsafe.Add(m.base, off)), n)
-}
-
-func (m memory) slabs(off, n uint64) []slab {
-	return unsafe.Slice((*slab)(unsafe.Add(m.base, off)), n)
-}
-
-// pairBytes is the first n pairs as bytes, for their checksum.
-func (h *shardHeader) pairBytes(n int) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(&h.pairs)), n*16)
-}
-
-// keyWord is word i of an entry's key.
-func keyWord(e *entry, i int) *atomic.Uint64 {
-	return (*atomic.Uint64)(unsafe.Add(unsafe.Pointer(e), keyWordAt(i)))
 }
 
 // page is the superblock's page as bytes.

@@ -192,29 +192,3 @@ func TestOpenOfAFIFO(t *testing.T) {
 		}
 	}
 }
-
-// What Check applies to its copy is the record in the copy: the holder may be
-// at its next change by then.
-func TestSnapshotAppliesItsOwnRecord(t *testing.T) {
-	r, err := NewHeap(Geometry{Size: MinSize, Slots: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, s := attached(t, r)
-	if _, err := s.Set([]byte("key"), 1); err != nil {
-		t.Fatal(err)
-	}
-	sh := &r.shards[0]
-	fresh := sh.header.fresh.Load()
-	sh.header.pairs[0].offset.Store(sh.offsetOf(freshAt))
-	sh.header.pairs[0].value.Store(fresh)
-	sh.header.state.Store(1<<32 | uint64(sh.pairsCRC(1)))
-	var snap snapshot
-	snap.shard, snap.state = sh, sh.header.state.Load()
-	snap.copy(sh.items - sh.start)
-	sh.header.pairs[0].value.Store(fresh + 99) // the next change is being written
-	snap.apply()
-	if got := snap.at(sh.offsetOf(freshAt)); got != fresh || snap.bad != nil {
-		t.Errorf("the copy has %d slabs taken (%v), %d when it was made", got, snap.bad, fresh)
-	}
-}

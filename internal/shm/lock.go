@@ -25,6 +25,12 @@ const (
 // would cost this and no more. Tests of the wake-ups set it to for ever.
 var lockPatience = 100 * time.Millisecond
 
+// lockLook is how often somebody who waits looks whether the holder goes on,
+// and lockLooks how many times in a row he does not, until it is given up.
+var lockLook = time.Second
+
+const lockLooks = 5
+
 // lockOwner is the identity in a lock word, waiters bit clear.
 func lockOwner(id ID) uint32 {
 	return id.Generation<<genShift | uint32(id.Slot+1)<<slotShift
@@ -33,26 +39,30 @@ func lockOwner(id ID) uint32 {
 // slotOf is the owner's slot, -1 where there is none.
 func slotOf(held uint32) int { return int(held>>slotShift&(1<<(genShift-slotShift)-1)) - 1 }
 
-// acquire takes the lock for owner and returns pinned. It reports whether it
-// had to sleep.
+// acquire takes the lock for owner, and returns pinned when it has. It gives up
+// after limit, and reports how long it slept, 0 when it did not have to.
 //
 // The word goes 0 -> owner by one compare-and-swap: a death before it leaves
 // the lock free, a death after it leaves the owner's name. Whoever has slept
 // takes it with the waiters bit set, because others may sleep still.
-func acquire(w *atomic.Uint32, owner uint32) (slept bool) {
+func acquire(w *atomic.Uint32, owner uint32, limit time.Duration) (waited time.Duration, ok bool) {
 	for range lockSpins {
 		pin()
 		if w.Load() == 0 && cas32(w, 0, owner) {
-			return false
+			return 0, true
 		}
 		unpin()
 	}
+	began := nanotime()
 	for {
 		pin()
 		if cas32(w, 0, owner|waiters) {
-			return true
+			return time.Duration(nanotime() - began), true
 		}
 		unpin()
+		if waited = time.Duration(nanotime() - began); waited > limit {
+			return waited, false
+		}
 		held := w.Load()
 		if held == 0 {
 			continue

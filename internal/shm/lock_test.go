@@ -29,7 +29,7 @@ func sleepers(t *testing.T, s *Store, n int) (woken chan struct{}) {
 	lock := &s.region.shards[0].header.lock
 	for range n {
 		go func() {
-			acquire(lock, s.owner)
+			acquire(lock, s.owner, patience)
 			release(lock)
 			woken <- struct{}{}
 		}()
@@ -59,7 +59,7 @@ func TestReleaseWakes(t *testing.T) {
 	withoutPatience(t)
 	_, a, b := twoMappings(t)
 	lock := &a.region.shards[0].header.lock
-	acquire(lock, a.owner)
+	acquire(lock, a.owner, patience)
 	unpin()
 	woken := sleepers(t, b, 3)
 	pin()
@@ -80,7 +80,7 @@ func TestRecoverWakes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			withoutPatience(t)
 			master, a, b := twoMappings(t)
-			acquire(&a.region.shards[0].header.lock, a.owner)
+			acquire(&a.region.shards[0].header.lock, a.owner, patience)
 			unpin()
 			woken := sleepers(t, b, 3)
 			c.die(a)
@@ -89,18 +89,5 @@ func TestRecoverWakes(t *testing.T) {
 			}
 			wantWoken(t, woken, 3)
 		})
-	}
-}
-
-// The lock of the arguments is recovered as a shard's.
-func TestRecoverOfTheArgumentsLock(t *testing.T) {
-	master, a, b := twoMappings(t)
-	a.lockArgs(a.region.args())
-	done, err := master.Recover(a.id)
-	if err != nil || done.Locks != 1 {
-		t.Fatalf("%+v, %v", done, err)
-	}
-	if err := b.SetArgs([]byte("{}")); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -2,15 +2,15 @@ package shm
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 )
 
 // Recovery tells what a death left and what was done about it.
 type Recovery struct {
 	ID
-	PID      int
-	Locks    int // that the dead process held
-	Replayed int // committed changes that were completed
+	PID   int
+	Locks int // that the dead process held, each of a shard that was made whole
 }
 
 // Recover makes the region whole after the death of a process: takes over the
@@ -41,21 +41,13 @@ func (s *Store) repairAll(dead uint32) (done Recovery, err error) {
 			continue
 		}
 		done.Locks++
-		replayed, failed := sh.repairLocked()
-		if failed != nil {
-			// It stays locked: half a change must not be built upon.
-			err = errors.Join(err, failed)
+		if failed := sh.rebuildLocked(); failed != nil {
+			// It stays locked: what is broken must not be built upon.
+			err = errors.Join(err, fmt.Errorf("shard %d: %w", i, failed))
 			handBack(&sh.header.lock, s.owner, dead)
 			continue
 		}
-		if replayed {
-			done.Replayed++
-		}
 		surrender(&sh.header.lock)
-	}
-	if args := s.region.args(); seize(&args.lock, dead, s.owner) {
-		done.Locks++
-		surrender(&args.lock)
 	}
 	s.region.eachLock(wake)
 	return done, err
@@ -65,7 +57,6 @@ func (r *Region) eachLock(do func(*atomic.Uint32)) {
 	for i := range r.shards {
 		do(&r.shards[i].header.lock)
 	}
-	do(&r.args().lock)
 }
 
 // free gives a slot to its next generation. It does nothing if that happened.

@@ -22,7 +22,8 @@ type Region struct {
 	shards []shard
 	shift  uint // hash >> shift is the shard
 	path   string
-	heap   []uint64 // keeps a heap region's memory
+	heap   []uint64      // keeps a heap region's memory
+	clock  func() uint64 // ms; tests hand in their own
 
 	readOnly  bool
 	otherBoot bool
@@ -36,12 +37,14 @@ type Info struct {
 	Shards    int
 	Instance  uint64 // drawn at creation: two regions never share it
 	CreatedAt time.Time
-	OtherBoot bool // written before the last reboot; only OpenReadOnly opens such a one
+	// LargestValue is the most bytes that one value can have in an empty shard.
+	LargestValue int64
+	OtherBoot    bool // written before the last reboot; only OpenReadOnly opens such a one
 }
 
 // newRegion makes the handle on validated memory.
 func newRegion(file *os.File, path string, bytes []byte, sb superblock) *Region {
-	r := &Region{file: file, path: path, bytes: bytes, mem: memoryOf(bytes), sb: sb}
+	r := &Region{file: file, path: path, bytes: bytes, mem: memoryOf(bytes), sb: sb, clock: now}
 	r.shards = make([]shard, sb.shards)
 	for i := range r.shards {
 		r.shards[i] = newShard(r.mem, &r.sb, i)
@@ -63,6 +66,8 @@ func (r *Region) Info() Info {
 		Instance:  r.sb.instance,
 		CreatedAt: time.Unix(0, r.sb.createdAt),
 		OtherBoot: r.otherBoot,
+
+		LargestValue: int64(r.sb.largestValue()),
 	}
 }
 

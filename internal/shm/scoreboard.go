@@ -1,10 +1,6 @@
 package shm
 
-import (
-	"time"
-
-	"golang.org/x/sys/unix"
-)
+import "time"
 
 // State is what a worker says of itself.
 type State uint64
@@ -62,16 +58,6 @@ type SlotInfo struct {
 	HeartbeatAge time.Duration
 	StartedAt    time.Time
 	Memory       uint64 // bytes resident, sampled
-}
-
-// now is the clock of the scoreboard: ms since boot, the same for every process
-// of the host, and never set back.
-func now() uint64 {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
-		return 0 // no such error on Linux 2.6.39 and later
-	}
-	return uint64(ts.Sec)*1000 + uint64(ts.Nsec)/1e6
 }
 
 // Slots is a snapshot of the slots that are not free. Each word of it is

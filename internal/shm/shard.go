@@ -8,13 +8,13 @@ type shard struct {
 	mem     memory
 	header  *shardHeader
 	buckets []atomic.Uint64
-	slabs   []slab
-	items   uint64 // offset of slab 0's memory
-	itemsN  uint64 // bytes of slab memory
+	bitmap  []atomic.Uint64
+	marks   []atomic.Uint64
+	units   uint64 // offset of unit 0
+	unitsN  uint64
 	start   uint64 // offset of the shard
-	size    uint64
 	index   int
-	slabsAt uint64 // offset of the slab descriptors
+	base    uint64 // version before the region's first
 	bucket0 uint64 // offset of the buckets
 }
 
@@ -24,44 +24,27 @@ func newShard(m memory, sb *superblock, index int) shard {
 		mem:     m,
 		header:  m.header(start),
 		buckets: m.words(start+headerSize, sb.buckets),
-		slabs:   m.slabs(start+sb.slabsOff, sb.slabs),
-		items:   start + sb.itemsOff,
-		itemsN:  sb.slabs * slabSize,
+		bitmap:  m.words(start+sb.bitmapOff, sb.units/64),
+		marks:   m.words(start+sb.marksOff, sb.units/lineUnits/64),
+		units:   start + sb.unitsOff,
+		unitsN:  sb.units,
 		start:   start,
-		size:    sb.shardSize,
 		index:   index,
-		slabsAt: start + sb.slabsOff,
+		base:    uint64(sb.createdAt),
 		bucket0: start + headerSize,
 	}
 }
 
-// offsetOf is the region offset of a field of this shard's header, for a redo
-// record. at is its offset in shardHeader.
-func (sh *shard) offsetOf(at uint64) uint64 { return sh.start + at }
-
-const (
-	entriesAt = 128
-	freshAt   = 136
-	poolAt    = 144
-	partialAt = 192
-	pairsAt   = 456
-)
-
-func (sh *shard) partialOff(class uint64) uint64 { return sh.start + partialAt + class*8 }
-
-func (sh *shard) useOff(slab uint64) uint64 { return sh.slabsAt + slab*16 }
-
-func (sh *shard) linksOff(slab uint64) uint64 { return sh.slabsAt + slab*16 + 8 }
-
 func (sh *shard) bucketOff(b uint64) uint64 { return sh.bucket0 + b*8 }
 
-// itemOff is where item i of a slab of this class is.
-func (sh *shard) itemOff(slab, class, i uint64) uint64 {
-	return sh.items + slab*slabSize + i*classSize(class)
-}
+// unitOff is where unit n is.
+func (sh *shard) unitOff(n uint64) uint64 { return sh.units + n*unitSize }
 
-// contains says whether n bytes at off are slab memory, word aligned. Links
-// read without the lock may be anything that an item ever held.
-func (sh *shard) contains(off, n uint64) bool {
-	return off%8 == 0 && off-sh.items < sh.itemsN && n <= sh.itemsN-(off-sh.items)
+// lineOf is the number of the line that an entry is.
+func (sh *shard) lineOf(off uint64) uint64 { return (off - sh.units) / lineSize }
+
+// isLine says whether off can be an entry's. Links read without the lock may
+// be anything that the memory ever held.
+func (sh *shard) isLine(off uint64) bool {
+	return (off-sh.units)%lineSize == 0 && off-sh.units < sh.unitsN*unitSize
 }

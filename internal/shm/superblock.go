@@ -83,7 +83,7 @@ func validate(page []byte, fileSize int64) (superblock, error) {
 		return superblock{}, fmt.Errorf("%w: %d (%x), this program has %d (%x)", ErrVersion,
 			sb.version, sb.fingerprint, LayoutVersion, uint64(layoutFingerprint))
 	}
-	plan, err := Geometry{Size: int64(sb.size), Slots: int(sb.slots)}.plan()
+	plan, err := Geometry{Size: int64(sb.size), Slots: int(sb.slots), MaxValue: int64(sb.maxValue)}.plan()
 	if err != nil || !sb.sameGeometry(plan) {
 		return superblock{}, fmt.Errorf("%w: the superblock contradicts itself", ErrDamaged)
 	}
@@ -95,8 +95,8 @@ func validate(page []byte, fileSize int64) (superblock, error) {
 
 // sameGeometry compares what a plan decides.
 func (sb superblock) sameGeometry(o superblock) bool {
-	return sb.size == o.size && sb.slots == o.slots && sb.shards == o.shards &&
-		sb.scoreboard == o.scoreboard && sb.args == o.args && sb.shardsOff == o.shardsOff &&
-		sb.shardSize == o.shardSize && sb.buckets == o.buckets && sb.slabs == o.slabs &&
-		sb.slabsOff == o.slabsOff && sb.itemsOff == o.itemsOff
+	return sb.size == o.size && sb.slots == o.slots && sb.shards == o.shards && sb.maxValue == o.maxValue &&
+		sb.scoreboard == o.scoreboard && sb.shardsOff == o.shardsOff &&
+		sb.shardSize == o.shardSize && sb.buckets == o.buckets && sb.units == o.units &&
+		sb.bitmapOff == o.bitmapOff && sb.marksOff == o.marksOff && sb.unitsOff == o.unitsOff
 }

@@ -2,58 +2,80 @@ package shm
 
 import "math"
 
-// A counter's word holds everything that a lock-free add must see unchanged:
+// The first word of an entry says what the key holds. A counter that fits is
+// in the word, with everything that an add without the lock must see unchanged:
 //
-//	63..62 kind | 61..44 generation | 43..0 value, two's complement
+//	narrow  1<<63 | generation<<44 | 44-bit value, two's complement
+//	wide    1<<61 | generation            the value is in entry.wide; lock holder only
+//	bytes   2<<61 | body                  the first extent of the value
+//	dead    0<<61                         free, or about to be; the rest means nothing
 //
-// The generation moves with each kill and each change between narrow and wide,
-// so a compare-and-swap by somebody who read an earlier life of the entry fails.
-// It has 18 bits: an add goes wrong only if its thread is stopped just between
-// the load and the swap while the entry is recycled an exact multiple of
-// 262,144 times and has the same value then. See docs/adr/0003-counter-word.md.
+// A new entry's generation is the low bits of its version, which each entry of
+// the shard takes another of. It moves on with each change that does not let
+// the value grow. So whoever read an earlier life of the word is refused,
+// unless his thread was stopped just between the load and the swap while the
+// shard made a multiple of 524,288 entries and the line is a counter again, of
+// the same value. See docs/adr/0003-counter-word.md.
 const (
-	kindDead   = 0 // free, or deleted and about to be
-	kindNarrow = 1 // value is in the word
-	kindWide   = 2 // value is in entry.wide; changed by the lock holder only
-	kindBytes  = 3 // reserved for byte values
+	kindDead   = 0
+	kindWide   = 1
+	kindBytes  = 2
+	kindNarrow = 4
 
+	narrowBit = 1 << 63
+	kindShift = 61
 	valueBits = 44
-	genBits   = 18
-	kindShift = valueBits + genBits
+	genBits   = 19
 	genMask   = 1<<genBits - 1
 	valueMask = 1<<valueBits - 1
+	refMask   = 1<<32 - 1 // body: unit+1
 
 	narrowMax = 1<<(valueBits-1) - 1
 	narrowMin = -1 << (valueBits - 1)
 )
 
-func kindOf(w uint64) uint64 { return w >> kindShift }
+func kindOf(w uint64) uint64 {
+	if w&narrowBit != 0 {
+		return kindNarrow
+	}
+	return w >> kindShift
+}
 
-func genOf(w uint64) uint64 { return w >> valueBits & genMask }
+// genOf is a counter's generation.
+func genOf(w uint64) uint64 {
+	if w&narrowBit != 0 {
+		return w >> valueBits & genMask
+	}
+	return w & genMask
+}
 
 // valueOf is a narrow word's value, sign extended.
 func valueOf(w uint64) int64 { return int64(w<<(64-valueBits)) >> (64 - valueBits) }
 
 func fitsNarrow(v int64) bool { return v >= narrowMin && v <= narrowMax }
 
-func packWord(kind, gen uint64, v int64) uint64 {
-	return kind<<kindShift | (gen&genMask)<<valueBits | uint64(v)&valueMask
+func narrowWord(gen uint64, v int64) uint64 {
+	return narrowBit | (gen&genMask)<<valueBits | uint64(v)&valueMask
 }
 
-// withValue is w with another value, same kind and generation.
-func withValue(w uint64, v int64) uint64 { return w&^uint64(valueMask) | uint64(v)&valueMask }
+func wideWord(gen uint64) uint64 { return kindWide<<kindShift | gen&genMask }
 
-// killed is what a word becomes when its key is deleted.
-func killed(w uint64) uint64 { return packWord(kindDead, genOf(w)+1, 0) }
+func bytesWord(body uint64) uint64 { return kindBytes<<kindShift | body }
 
-// reborn is a free entry's next word. A death between filling an entry and
-// linking it leaves a live kind on a free entry; its generation is not used twice.
-func reborn(w uint64, kind uint64, v int64) uint64 {
-	gen := genOf(w)
-	if kindOf(w) != kindDead {
-		gen++
+func bodyOf(w uint64) uint64 { return w & refMask }
+
+// sameLife: both words are of one counter in one generation.
+func sameLife(a, b uint64) bool { return a>>valueBits == b>>valueBits }
+
+// nextGen is the generation of a counter that changes from old to v. It is
+// not ok when that comes round to the entry's first: no state of the entry may
+// come again.
+func nextGen(gen uint64, old, v int64, version uint64) (next uint64, ok bool) {
+	if v > old {
+		return gen, true
 	}
-	return packWord(kind, gen, v)
+	next = (gen + 1) & genMask
+	return next, next != version&genMask
 }
 
 // sum is a+b, or ErrOverflow.

@@ -2,10 +2,10 @@ package shm
 
 import "sync/atomic"
 
-// Every store to a live region goes through the functions of this file, so
-// that a build with crash points can stop before each one of them. They are
-// atomic and sequentially consistent; what order they make is said where they
-// are called.
+// Every store to a live region goes through the functions of this file and
+// fill, so that a build with crash points can stop before each one of them.
+// These are atomic and sequentially consistent; what order they make is said
+// where they are called.
 
 func put(p *atomic.Uint64, v uint64) {
 	crashpoint()
@@ -31,4 +31,15 @@ func swap32(p *atomic.Uint32, v uint32) uint32 {
 func add(p *atomic.Uint64, n uint64) {
 	crashpoint()
 	p.Add(n)
+}
+
+// putBits and dropBits are for words whose bits many processes change.
+func putBits(p *atomic.Uint64, bits uint64) {
+	crashpoint()
+	p.Or(bits)
+}
+
+func dropBits(p *atomic.Uint64, bits uint64) {
+	crashpoint()
+	p.And(^bits)
 }

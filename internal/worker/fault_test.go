@@ -7,9 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/fondue-server/fondue/internal/command"
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
@@ -18,7 +20,8 @@ import (
 func TestFaultsAreLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	s := newServer(nil, nil, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	region, store := newStore(t)
+	s := newServer(command.New(region, store, shm.Policy{}, os.Getpid()), store, nil, slog.New(slog.NewTextHandler(&log, nil)))
 	for range 100 {
 		s.fault(errors.New("some reason"))
 		s.fault(fmt.Errorf("shard 3: %w", shm.ErrCorrupt))

@@ -89,7 +89,7 @@ func newTestServer(t testing.TB, network string) *testServer {
 	t.Cleanup(func() { unix.Close(s.fd) })
 	s.region, s.store = newStore(t)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	s.server = newServer(command.New(s.region, s.store, os.Getpid()), s.store, nil, log)
+	s.server = newServer(command.New(s.region, s.store, shm.Policy{}, os.Getpid()), s.store, nil, log)
 	l, err := inherit(handoff.Listener{FD: duplicate(t, nl.(syscall.Conn)), Network: network, Addr: s.addr}, s.conns, log)
 	if err != nil {
 		t.Fatal(err)

@@ -58,7 +58,8 @@ func Run(w handoff.Worker) int {
 	if w.AccessLogFD != handoff.None {
 		access = newAccessLog(w.AccessLogFD, os.Getpid(), w.Slot, log)
 	}
-	s := newServer(command.New(region, store, os.Getpid()), store, access, log)
+	commands := command.New(region, store, w.Policy(), os.Getpid())
+	s := newServer(commands, store, access, log)
 	var listeners []*listener
 	for _, l := range w.Listeners {
 		inherited, err := inherit(l, s.conns, log)
@@ -68,7 +69,8 @@ func Run(w handoff.Worker) int {
 		listeners = append(listeners, inherited)
 	}
 
-	go beat(store, nil) // until the process ends: a drain beats too
+	go beat(store, nil)      // until the process ends: a drain beats too
+	go expire(commands, nil) // until the process ends
 	s.start(listeners)
 	store.SetState(shm.StateReady)
 	if _, err := (handoff.ReadyMessage{Ready: true}).WriteTo(ready); err != nil {

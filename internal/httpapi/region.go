@@ -1,0 +1,47 @@
+package httpapi
+
+import "encoding/json"
+
+// region is the state of the region as clients see it.
+type region struct {
+	Size               int64   `json:"size_bytes"`
+	Used               int64   `json:"used_bytes"` // of the room for keys and values
+	Free               int64   `json:"free_bytes"`
+	LargestValue       int64   `json:"largest_value_bytes"`         // that some new key could store now
+	LargestValueAnyKey int64   `json:"largest_value_any_key_bytes"` // that every new key could store now
+	MaxValue           int64   `json:"max_value_bytes"`             // that is allowed
+	Entries            uint64  `json:"entries"`
+	Expiring           uint64  `json:"expiring"` // entries with a time to live
+	Evict              string  `json:"evict"`
+	Evictions          uint64  `json:"evictions"` // with the four below: since the region was created
+	Expiries           uint64  `json:"expiries"`
+	LockWaits          uint64  `json:"lock_waits"`
+	LongestHold        float64 `json:"longest_hold_us"` // of a shard's lock
+	Recoveries         uint64  `json:"recoveries"`
+	Shards             int     `json:"shards"`
+	WorkerSlots        int     `json:"worker_slots"`
+}
+
+// region answers /v1/region.
+func (a *API) region(r *request) error {
+	if err := r.parseQuery(0); err != nil {
+		return err
+	}
+	s := a.commands.Region()
+	evict := "none"
+	if s.Evict {
+		evict = "clock"
+	}
+	b, err := json.Marshal(region{
+		Size: s.Size, Used: s.Used, Free: s.Free,
+		LargestValue: s.LargestValue, LargestValueAnyKey: s.LargestValueAnyKey, MaxValue: s.MaxValue,
+		Entries: s.Entries, Expiring: s.Expiring,
+		Evict: evict, Evictions: s.Evictions, Expiries: s.Expiries,
+		LockWaits: s.LockWaits, LongestHold: float64(s.LongestHold.Nanoseconds()) / 1000, Recoveries: s.Recoveries,
+		Shards: s.Shards, WorkerSlots: s.Slots,
+	})
+	if err != nil {
+		return err
+	}
+	return r.reply(append(r.body(), b...))
+}

@@ -1,0 +1,133 @@
+package master
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/fondue-server/fondue/internal/shm"
+)
+
+// filling is what this start put into a region that others may have used
+// before, as far as it can be taken out again.
+type filling struct {
+	added   []addition
+	setArgs bool
+	args    []byte // as they were before; nil: never set
+}
+
+// addition is a key of --preload that was not there before.
+type addition struct {
+	key     []byte
+	version shm.Version
+}
+
+// fill puts in place what the workers, and others, are to find. All of it is
+// taken out again when a later part of the start fails.
+func (m *Master) fill() error {
+	info := m.tenancy.region.Info()
+	advice := fmt.Sprintf("a shard of region %s holds up to %d; use shorter ones, or a larger region", info.Path, info.LargestValue)
+	if err := m.cfg.checkSizes(info.LargestValue, advice); err != nil {
+		return err
+	}
+	m.undo = append(m.undo, m.empty)
+	if err := m.preload(); err != nil {
+		return err
+	}
+	if err := m.pidFile.place(); err != nil {
+		return err
+	}
+	return m.setArgs()
+}
+
+// preload sets the keys that are not there yet.
+func (m *Master) preload() error {
+	store := m.tenancy.store
+	evicted := 0
+	for _, p := range m.cfg.Preload {
+		key := []byte(p.Key)
+		effect, err := store.Put(key, shm.Put{Value: p.Value, If: shm.Condition{Absent: true}})
+		switch {
+		case errors.Is(err, shm.ErrCondition):
+			continue
+		case errors.Is(err, shm.ErrFull):
+			return fmt.Errorf("--preload: key %.40q: %w: not all keys fit; preload less, or give a larger --region-size with --fresh", p.Key, err)
+		case err != nil:
+			return fmt.Errorf("--preload: key %.40q: %w", p.Key, err)
+		}
+		evicted += effect.Evicted
+		m.filled.added = append(m.filled.added, addition{key, effect.Version})
+	}
+	if evicted == 0 {
+		return nil
+	}
+	m.cfg.Log.Warn("keys were evicted to make room for those of --preload", "evicted", evicted)
+	return m.checkPreloaded()
+}
+
+// checkPreloaded refuses a start whose keys have evicted each other.
+func (m *Master) checkPreloaded() error {
+	var buf []byte
+	for _, p := range m.cfg.Preload {
+		item, err := m.tenancy.store.Read(buf[:0], []byte(p.Key))
+		switch {
+		case errors.Is(err, shm.ErrNotFound):
+			return fmt.Errorf("--preload: key %.40q: %w: it was evicted for later ones; preload less, or give a larger --region-size with --fresh", p.Key, shm.ErrFull)
+		case err != nil:
+			return fmt.Errorf("--preload: key %.40q: %w", p.Key, err)
+		case item.Bytes != nil:
+			buf = item.Bytes
+		}
+	}
+	return nil
+}
+
+// setArgs replaces the start-up arguments and keeps the old ones.
+func (m *Master) setArgs() (err error) {
+	if m.cfg.Args == nil {
+		return nil
+	}
+	store := m.tenancy.store
+	if m.filled.args, err = store.Args(nil); err != nil {
+		return fmt.Errorf("--args: %w", err)
+	}
+	switch err := store.SetArgs(m.cfg.Args); {
+	case errors.Is(err, shm.ErrFull):
+		return fmt.Errorf("--args: %w: %d bytes do not fit beside what is there; delete some keys, or give a larger --region-size with --fresh", err, len(m.cfg.Args))
+	case err != nil:
+		return fmt.Errorf("--args: %w", err)
+	}
+	m.filled.setArgs = true
+	return nil
+}
+
+// empty takes back what fill did. What somebody has changed since is theirs:
+// another master may share the region, and a worker that was ready before the
+// start failed has answered requests.
+func (m *Master) empty() error {
+	var all error
+	for _, a := range m.filled.added {
+		err := m.tenancy.store.Remove(a.key, shm.Condition{Match: []shm.Version{a.version}})
+		if err != nil && !errors.Is(err, shm.ErrCondition) && !errors.Is(err, shm.ErrNotFound) {
+			all = errors.Join(all, err)
+		}
+	}
+	if m.filled.setArgs {
+		all = errors.Join(all, m.restoreArgs())
+	}
+	m.filled = filling{}
+	return all
+}
+
+// restoreArgs comes after the keys are out again, so that there is room.
+func (m *Master) restoreArgs() error {
+	store := m.tenancy.store
+	now, err := store.Args(nil)
+	if err != nil || !bytes.Equal(now, m.cfg.Args) {
+		return err
+	}
+	if m.filled.args == nil {
+		return store.SetArgs([]byte("{}")) // as which arguments that were never set are read
+	}
+	return store.SetArgs(m.filled.args)
+}

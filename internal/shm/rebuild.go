@@ -1,0 +1,98 @@
+package shm
+
+// rebuildLocked makes the shard whole after its lock holder has died: what its
+// buckets reach is what there is. It may be done any number of times, from the
+// start; a death in here leaves it to the next recoverer. Readers go on reading.
+// ErrCorrupt: two things share a unit, or a chain leads outside, as no death
+// leaves them.
+//
+//  1. the bitmap: nothing is used
+//  2. each bucket: unlink what is dead; mark what is reached; count it
+//  3. kill the words of lines that are free: a draft's, or an entry's that was
+//     unlinked and not killed, whose units somebody may be copying out
+//  4. move seq on: a walk may be at a line that is free now
+func (sh *shard) rebuildLocked() error {
+	h := sh.header
+	for i := range sh.bitmap {
+		put(&sh.bitmap[i], 0)
+	}
+	var sum tally
+	for b := range sh.buckets {
+		if err := sh.retakeLocked(sh.bucketOff(uint64(b)), &sum); err != nil {
+			return err
+		}
+	}
+	for line := range sh.unitsN / lineUnits {
+		if sh.inUse(line*lineUnits) || sh.inUse(line*lineUnits+1) {
+			continue
+		}
+		if word := sh.mem.word(sh.unitOff(line * lineUnits)); kindOf(word.Load()) != kindDead {
+			put(word, kindDead)
+		}
+	}
+	put(&h.entries, sum.entries)
+	put(&h.expiring, sum.expiring)
+	put(&h.used, sum.used)
+	put(&h.seq, h.seq.Load()+1)
+	add(&h.repairs, 1)
+	return nil
+}
+
+type tally struct{ entries, expiring, used uint64 }
+
+// retakeLocked marks what one bucket reaches.
+func (sh *shard) retakeLocked(at uint64, sum *tally) error {
+	for link := sh.mem.word(at).Load(); link != 0; link = sh.mem.word(at).Load() {
+		off := link & offsetMask
+		if !sh.isLine(off) || !sh.retakeUnits((off-sh.units)/unitSize, lineUnits, sum) {
+			return errChain
+		}
+		e := sh.mem.entry(off)
+		word, meta := e.word.Load(), e.meta.Load()
+		if kindOf(word) == kindDead {
+			put(sh.mem.word(at), e.link.Load())
+			sh.freeLocked((off-sh.units)/unitSize, lineUnits)
+			sum.used -= lineUnits
+			continue
+		}
+		ok := sh.retakeChain(meta>>metaTail, sum)
+		if ok && kindOf(word) == kindBytes {
+			ok = sh.retakeChain(bodyOf(word), sum)
+		}
+		if !ok {
+			return errChain
+		}
+		if e.expiry.Load()&expiryMask != 0 {
+			sum.expiring++
+		}
+		if meta&metaLenMask != 0 {
+			sum.entries++
+		}
+		at = off + linkAt
+	}
+	return nil
+}
+
+func (sh *shard) retakeChain(ref uint64, sum *tally) bool {
+	for ref != 0 {
+		_, header, ok := sh.extentAt(ref)
+		if !ok || !sh.retakeUnits(ref-1, extentUnits(header), sum) {
+			return false
+		}
+		ref = header & refMask
+	}
+	return true
+}
+
+func (sh *shard) retakeUnits(first, n uint64, sum *tally) bool {
+	for i := first; i < first+n; i++ {
+		if sh.inUse(i) {
+			return false
+		}
+	}
+	sh.useLocked(first, n)
+	sum.used += n
+	return true
+}
+
+func (sh *shard) inUse(unit uint64) bool { return sh.bitmap[unit/64].Load()>>(unit%64)&1 == 1 }

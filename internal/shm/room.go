@@ -1,0 +1,163 @@
+package shm
+
+// A change that finds no room has some made: what has expired first, then, if
+// the policy says so, what was not used since the clock's hand last passed.
+
+// room is what was done for one change.
+type room struct {
+	swept   bool
+	evicted int
+}
+
+const (
+	// sweepChunk buckets are looked at in one hold of the lock.
+	sweepChunk = 256
+	// evictChunk bounds the keys that are evicted in one hold of the lock.
+	evictChunk = 128
+)
+
+// makeRoom is called without the lock. It reports whether it is worth another
+// try.
+func (s *Store) makeRoom(sh *shard, need uint64, r *room) bool {
+	if !r.swept {
+		r.swept = true
+		if s.reclaim(sh) > 0 {
+			return true
+		}
+	}
+	if !s.evict {
+		return false
+	}
+	// Twice round: the first pass may find everything marked.
+	for looked, units := 0, uint64(0); looked < 2*len(sh.buckets)+evictChunk; {
+		u, n, l := s.evictSome(sh, need-units)
+		r.evicted += n
+		if units += u; units >= need {
+			return true
+		}
+		looked += l
+	}
+	return false
+}
+
+// reclaim removes what has expired from the whole shard, some buckets at a time.
+func (s *Store) reclaim(sh *shard) (n int) {
+	if sh.header.expiring.Load() == 0 {
+		return 0
+	}
+	for b := 0; b < len(sh.buckets); b += sweepChunk {
+		n += s.reclaimFrom(sh, b, min(b+sweepChunk, len(sh.buckets)))
+	}
+	return n
+}
+
+func (s *Store) reclaimFrom(sh *shard, from, to int) (n int) {
+	if s.lock(sh) != nil {
+		return 0 // another time
+	}
+	defer s.unlock(sh)
+	s.timeHold(sh)
+	for b := from; b < to; b++ {
+		n += s.reclaimBucketLocked(sh, b)
+	}
+	return n
+}
+
+func (s *Store) reclaimBucketLocked(sh *shard, bucket int) (n int) {
+	at := place(sh.bucketOff(uint64(bucket)))
+	var f found
+	for range sh.unitsN {
+		if !sh.visitLocked(at, &f) {
+			break
+		}
+		if f.expired(s.region) && sh.expireLocked(at, &f) {
+			n++
+			continue // the same word links to the next one now
+		}
+		at = place(f.off + linkAt)
+	}
+	return n
+}
+
+// visitLocked reads the entry that is linked at a place. It is not ok at the
+// end of a chain, or where it is broken.
+func (sh *shard) visitLocked(at place, f *found) (ok bool) {
+	link := sh.mem.word(uint64(at)).Load()
+	off := link & offsetMask
+	if link == 0 || !sh.isLine(off) {
+		return false
+	}
+	f.read(sh.mem.entry(off), off)
+	return kindOf(f.word) != kindDead
+}
+
+// evictSome moves the clock's hand until need units were given back, for a
+// bounded time, and tells how many keys that took and how many buckets it passed.
+func (s *Store) evictSome(sh *shard, need uint64) (units uint64, evicted, looked int) {
+	if s.lock(sh) != nil {
+		return 0, 0, 2 * len(sh.buckets) // the change that wants room finds out
+	}
+	defer s.unlock(sh)
+	s.timeHold(sh)
+	hand := int(sh.header.clockHand.Load() % uint64(len(sh.buckets)))
+	for units < need && evicted < evictChunk && looked < sweepChunk {
+		u, n := s.evictBucketLocked(sh, hand)
+		units, evicted = units+u, evicted+n
+		looked++
+		if hand++; hand == len(sh.buckets) {
+			hand = 0
+		}
+	}
+	put(&sh.header.clockHand, uint64(hand))
+	add(&sh.header.evictions, uint64(evicted))
+	return units, evicted, looked
+}
+
+// evictBucketLocked gives each entry that is marked a second chance. The
+// arguments are nobody's cache.
+func (s *Store) evictBucketLocked(sh *shard, bucket int) (units uint64, evicted int) {
+	at := place(sh.bucketOff(uint64(bucket)))
+	var f found
+	for range sh.unitsN {
+		if !sh.visitLocked(at, &f) {
+			break
+		}
+		line := sh.lineOf(f.off)
+		mark, bit := &sh.marks[line/64], uint64(1)<<(line%64)
+		gives := sh.unitsOfLocked(&f)
+		switch {
+		case f.e.meta.Load()&metaLenMask == 0:
+		case f.expired(s.region):
+			if sh.expireLocked(at, &f) {
+				units += gives
+				continue
+			}
+		case mark.Load()&bit != 0:
+			dropBits(mark, bit)
+		default:
+			if sh.removeLocked(at, &f) {
+				units += gives
+				evicted++
+				continue
+			}
+		}
+		at = place(f.off + linkAt)
+	}
+	return units, evicted
+}
+
+// touch marks the entry at off as used. A mark that comes late, on a line that
+// was recycled, gives another key a second chance.
+func (s *Store) touch(sh *shard, off uint64) {
+	if s.evict {
+		sh.mark(off)
+	}
+}
+
+func (sh *shard) mark(off uint64) {
+	line := sh.lineOf(off)
+	mark, bit := &sh.marks[line/64], uint64(1)<<(line%64)
+	if mark.Load()&bit == 0 { // most are: no line is written for nothing
+		putBits(mark, bit)
+	}
+}
