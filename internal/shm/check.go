@@ -2,6 +2,8 @@ package shm
 
 import (
 	"fmt"
+	"runtime"
+	"sync"
 	"sync/atomic"
 )
 
@@ -51,18 +53,43 @@ func (r *Region) Check() Report {
 		report.violate(-1, 0, "superblock: %v", err)
 	}
 	r.checkSlots(&report)
-	var snap snapshot
-	for i := range r.shards {
-		report.Shards++
-		r.checkLock(&report, i, r.shards[i].start, &r.shards[i].header.lock)
-		if !snap.take(&r.shards[i]) {
-			report.Busy = append(report.Busy, i)
-			continue
-		}
-		c := shardCheck{snapshot: &snap, report: &report, sb: &r.sb}
-		c.run()
+	for _, of := range r.checkShards() {
+		report.add(of)
 	}
 	return report
+}
+
+// checkShards verifies the shards, as many at a time as there are processors.
+func (r *Region) checkShards() []Report {
+	reports := make([]Report, len(r.shards))
+	var next atomic.Int64
+	var checking sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(r.shards)) {
+		checking.Go(func() {
+			c := shardCheck{sb: &r.sb, versions: map[uint64]bool{}}
+			for i := int(next.Add(1)) - 1; i < len(r.shards); i = int(next.Add(1)) - 1 {
+				report := &reports[i]
+				report.Shards = 1
+				r.checkLock(report, i, r.shards[i].start, &r.shards[i].header.lock)
+				if c.take(&r.shards[i]) {
+					c.run(report)
+				} else {
+					report.Busy = []int{i}
+				}
+			}
+		})
+	}
+	checking.Wait()
+	return reports
+}
+
+func (r *Report) add(o Report) {
+	r.Violations = append(r.Violations, o.Violations...)
+	r.Pending = append(r.Pending, o.Pending...)
+	r.Busy = append(r.Busy, o.Busy...)
+	r.Shards += o.Shards
+	r.Entries += o.Entries
+	r.Used += o.Used
 }
 
 func (r *Region) checkSlots(report *Report) {

@@ -1,9 +1,9 @@
 package shm
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
-	"slices"
 )
 
 // entry verifies one entry that hangs in bucket b.
@@ -12,10 +12,12 @@ func (c *shardCheck) entry(b, off, tag uint64) {
 	if !ok {
 		return
 	}
-	if slices.Contains(c.chained, string(key)) {
-		c.violate(off, "key %q is there twice", key)
+	for _, other := range c.chained {
+		if bytes.Equal(key, other) {
+			c.violate(off, "key %q is there twice", key)
+		}
 	}
-	c.chained = append(c.chained, string(key))
+	c.chained = append(c.chained, key)
 	var k target
 	k.aim(key, c.sb.hashSeed)
 	if home := k.hash >> shardShift(c.sb.shards); k.bucket(len(c.shard.buckets)) != b || home != uint64(c.shard.index) {
@@ -44,9 +46,11 @@ func (c *shardCheck) key(off uint64) (key []byte, ok bool) {
 		c.violate(off+metaAt, "a key of %d bytes, at most %d are possible", n, MaxKey)
 		return nil, false
 	}
+	begin := len(c.keys)
 	for i := range uint64(keyWords) {
-		key = binary.LittleEndian.AppendUint64(key, c.at(off+keyAt+i*8))
+		c.keys = binary.LittleEndian.AppendUint64(c.keys, c.at(off+keyAt+i*8))
 	}
+	key = c.keys[begin:]
 	for _, b := range key[min(n, keyInline):] {
 		if b != 0 {
 			c.violate(off+keyAt, "a key is not padded with zeros")
@@ -59,7 +63,10 @@ func (c *shardCheck) key(off uint64) (key []byte, ok bool) {
 		}
 		return key[:n], true
 	}
-	return c.chain(key, off, ref, n-keyInline)
+	if c.keys, ok = c.chain(c.keys, off, ref, n-keyInline); !ok {
+		return nil, false
+	}
+	return c.keys[begin:], true
 }
 
 // numbers verifies the version and the expiry.
@@ -95,8 +102,9 @@ func (c *shardCheck) value(off uint64) {
 			c.violate(off, "bytes that begin nowhere, or %d of them", n)
 			return
 		}
-		value, ok := c.chain(nil, off, bodyOf(w), n)
-		if ok && uint64(crc32.Checksum(value, castagnoli)) != wide>>32 {
+		var ok bool
+		c.data, ok = c.chain(c.data[:0], off, bodyOf(w), n)
+		if ok && uint64(crc32.Checksum(c.data, castagnoli)) != wide>>32 {
 			c.violate(off, "a value of %d bytes does not match its checksum", n)
 		}
 	case kindDead:
@@ -115,18 +123,18 @@ func (c *shardCheck) chain(dst []byte, entry, ref, n uint64) (data []byte, ok bo
 	for n > 0 {
 		if ref == 0 || ref > sh.unitsN {
 			c.violate(entry, "%d bytes are missing: the next extent is %d", n, ref)
-			return nil, false
+			return dst, false
 		}
 		off := sh.units + (ref-1)*unitSize
 		header := c.at(off)
 		units := extentUnits(header)
 		if units < 1 || units > maxExtent || units > sh.unitsN-(ref-1) || header>>62 != 0 {
 			c.violate(off, "an extent of %d units", units)
-			return nil, false
+			return dst, false
 		}
 		if !c.claim(off, units, entry) {
 			c.violate(off, "an extent in use already")
-			return nil, false
+			return dst, false
 		}
 		high := header >> extentHighShift
 		for at := off + 8; at < off+units*unitSize; at += 8 {
@@ -138,18 +146,17 @@ func (c *shardCheck) chain(dst []byte, entry, ref, n uint64) (data []byte, ok bo
 				w |= high << 63
 				high >>= 1
 			}
-			word := binary.LittleEndian.AppendUint64(nil, w)
-			dst = append(dst, word[:min(n, 8)]...)
-			for _, b := range word[min(n, 8):] {
-				if b != 0 {
-					c.violate(at, "data is not padded with zeros")
-					return nil, false
-				}
+			var word [8]byte
+			binary.LittleEndian.PutUint64(word[:], w)
+			more := min(n, 8)
+			dst, n = append(dst, word[:more]...), n-more
+			if more < 8 && w>>(8*more) != 0 {
+				c.violate(at, "data is not padded with zeros")
+				return dst, false
 			}
-			n -= min(n, 8)
 			if n == 0 && at+8 < off+units*unitSize-(unitSize-8) {
 				c.violate(off, "an extent is longer than its data")
-				return nil, false
+				return dst, false
 			}
 		}
 		if high != 0 {
@@ -159,7 +166,7 @@ func (c *shardCheck) chain(dst []byte, entry, ref, n uint64) (data []byte, ok bo
 	}
 	if ref != 0 {
 		c.violate(entry, "a chain goes on behind its data, at %d", ref)
-		return nil, false
+		return dst, false
 	}
 	return dst, true
 }

@@ -2,27 +2,33 @@ package shm
 
 import "math/bits"
 
-// shardCheck verifies the copy of one shard.
+// shardCheck verifies copies of shards, one after the other.
 type shardCheck struct {
-	*snapshot
-	report *Report
+	snapshot
 	sb     *superblock
+	report *Report
 
 	owner    []uint32        // of each unit: the line of its entry + 1
 	versions map[uint64]bool // of its entries
-	chained  []string        // keys of the bucket
+	chained  [][]byte        // keys of the bucket, in keys
+	keys     []byte
+	data     []byte // of the last value
 	entries  uint64
 	expiring uint64
 	used     uint64 // units
 }
 
-func (c *shardCheck) run() {
+func (c *shardCheck) run(report *Report) {
+	c.report, c.entries, c.expiring, c.used = report, 0, 0, 0
+	clear(c.versions)
 	if work := c.pending(); work != "" {
 		c.report.Pending = append(c.report.Pending, work)
 	}
 	sh := c.shard
-	c.owner = make([]uint32, sh.unitsN)
-	c.versions = map[uint64]bool{}
+	if uint64(len(c.owner)) < sh.unitsN {
+		c.owner = make([]uint32, sh.unitsN)
+	}
+	clear(c.owner)
 	for b := range uint64(len(sh.buckets)) {
 		c.bucket(b)
 	}
@@ -58,7 +64,7 @@ func (c *shardCheck) count(at uint64, what string, want uint64) {
 // bucket verifies the entries of one bucket.
 func (c *shardCheck) bucket(b uint64) {
 	from := c.shard.bucketOff(b)
-	c.chained = c.chained[:0]
+	c.chained, c.keys = c.chained[:0], c.keys[:0]
 	for link := c.at(from); link != 0; link = c.at(from) {
 		off := link & offsetMask
 		if (off-c.shard.units)%lineSize != 0 || off-c.shard.units >= c.shard.unitsN*unitSize {

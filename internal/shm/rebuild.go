@@ -23,7 +23,7 @@ func (sh *shard) rebuildLocked() error {
 		}
 	}
 	for line := range sh.unitsN / lineUnits {
-		if sh.inUse(line*lineUnits) || sh.inUse(line*lineUnits+1) {
+		if sh.inUse(line*lineUnits, lineUnits) {
 			continue
 		}
 		if word := sh.mem.word(sh.unitOff(line * lineUnits)); kindOf(word.Load()) != kindDead {
@@ -85,14 +85,10 @@ func (sh *shard) retakeChain(ref uint64, sum *tally) bool {
 }
 
 func (sh *shard) retakeUnits(first, n uint64, sum *tally) bool {
-	for i := first; i < first+n; i++ {
-		if sh.inUse(i) {
-			return false
-		}
+	if sh.inUse(first, n) {
+		return false
 	}
 	sh.useLocked(first, n)
 	sum.used += n
 	return true
 }
-
-func (sh *shard) inUse(unit uint64) bool { return sh.bitmap[unit/64].Load()>>(unit%64)&1 == 1 }

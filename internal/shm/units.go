@@ -129,6 +129,16 @@ func (sh *shard) takeLineLocked() (first uint64, ok bool) {
 	return 0, false
 }
 
+// inUse says whether any of n units, at most 64, is used.
+func (sh *shard) inUse(first, n uint64) bool {
+	word, shift := first/64, first%64
+	if sh.bitmap[word].Load()&((1<<n-1)<<shift) != 0 {
+		return true
+	}
+	over := shift + n
+	return over > 64 && sh.bitmap[word+1].Load()&(1<<(over-64)-1) != 0
+}
+
 // useLocked marks n units, at most 64, as used.
 func (sh *shard) useLocked(first, n uint64) {
 	word, shift := first/64, first%64
