@@ -18,7 +18,7 @@ BENCH_ARGS ?=
 
 # Packages whose tests drive the heap-backed region or none: where the race
 # detector sees everything that they touch.
-RACE := ./internal/shm ./internal/command ./internal/httpapi ./internal/handoff ./internal/logging ./internal/listen ./internal/master ./internal/worker
+RACE := ./internal/shm ./internal/command ./internal/dump ./internal/httpapi ./internal/handoff ./internal/logging ./internal/listen ./internal/master ./internal/worker
 
 .PHONY: help build run test race crash fuzz lint fmt bench clean
 

@@ -14,9 +14,13 @@ func TestParsePreload(t *testing.T) {
 	keys, err := parsePreload([]byte("\n { \"b\": 2, \"a\": -9223372036854775808,\n \"\\u00e9/ \": 9223372036854775807, " +
 		"\"o\": {\"x\" :\n[1.0, null]}, \"n\": null, \"s\": \"1\", \"big\": 9223372036854775808 } \n"))
 	want := []master.Preload{
-		{Key: "b", Value: shm.IntegerValue(2)}, {Key: "a", Value: shm.IntegerValue(-1 << 63)}, {Key: "é/ ", Value: shm.IntegerValue(1<<63 - 1)},
-		{Key: "o", Value: shm.BytesValue([]byte("{\"x\" :\n[1.0, null]}"))}, {Key: "n", Value: shm.BytesValue([]byte("null"))},
-		{Key: "s", Value: shm.BytesValue([]byte(`"1"`))}, {Key: "big", Value: shm.BytesValue([]byte("9223372036854775808"))},
+		{Key: "b", Value: shm.IntegerValue(2)},
+		{Key: "a", Value: shm.IntegerValue(-1 << 63)},
+		{Key: "é/ ", Value: shm.IntegerValue(1<<63 - 1)},
+		{Key: "o", Value: shm.BytesValue([]byte("{\"x\" :\n[1.0, null]}"))},
+		{Key: "n", Value: shm.BytesValue([]byte("null"))},
+		{Key: "s", Value: shm.BytesValue([]byte(`"1"`))},
+		{Key: "big", Value: shm.BytesValue([]byte("9223372036854775808"))},
 	}
 	if err != nil || !reflect.DeepEqual(keys, want) {
 		t.Errorf("%v, %v; want %v", keys, err, want)

@@ -19,16 +19,16 @@ const (
 	defaultShutdown   = 30 * time.Second
 )
 
-const serveHelp = `Fondue answers HTTP from many worker processes over one shared region: a counter
-that one worker writes is what every other worker reads next.
+const serveHelp = `Fondue answers HTTP from many worker processes over one shared region: a counter or
+a JSON object that one worker writes is what every other worker reads next.
 
 Usage: fondue [serve] [flags]
-       fondue check [--region PATH]      verify a region without writing to it
-       fondue dump [--region PATH] >FILE  write every key as a line of JSON
-       fondue load [--region PATH] FILE   read them back, into any region
+       fondue check [--region PATH]        verify a region without writing to it
+       fondue dump [--region PATH] >FILE   write every key as a line of JSON
+       fondue load [--region PATH] [FILE]  read such lines into a region
        fondue version
 
-       fondue help COMMAND tells more about one of them.
+       fondue help COMMAND tells more about each of them.
 
 Try:   fondue --workers 4
        curl "localhost:8000/increment?key=cnt"
@@ -143,7 +143,7 @@ func maxWorkersOption(n *int) option {
 
 func maxValueOption(size *int64) option {
 	return flag("max-value", "SIZE", size, parseMaxValue, "1MiB, or what fits a small region",
-		"the largest value that is accepted; a new region is made to hold it")
+		"the largest value that is accepted, 1KiB to 64MiB; a new region is made to hold it")
 }
 
 // config settles what depends on more than one flag. given tells whether the

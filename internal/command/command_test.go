@@ -21,7 +21,12 @@ func newCommands(t testing.TB) *Commands {
 // with a policy. The first has pid 4711.
 func newFleet(t testing.TB, n int, policy shm.Policy) []*Commands {
 	t.Helper()
-	region, err := shm.NewHeap(shm.Geometry{Size: 8 << 20, Slots: 4})
+	return newFleetOf(t, shm.Geometry{Size: 8 << 20, Slots: 4}, n, policy)
+}
+
+func newFleetOf(t testing.TB, geometry shm.Geometry, n int, policy shm.Policy) []*Commands {
+	t.Helper()
+	region, err := shm.NewHeap(geometry)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func (c *Commands) Get(dst, key []byte, cond Condition) (Item, error) {
 	switch {
 	case !holds(Condition{Present: cond.Present, Match: cond.Match}, item.Version):
 		return Item{}, shm.ErrCondition
-	case err == nil && !holds(Condition{Absent: cond.Absent, Not: cond.Not}, item.Version):
+	case !holds(Condition{Absent: cond.Absent, Not: cond.Not}, item.Version):
 		return item, ErrUnchanged
 	}
 	return item, err

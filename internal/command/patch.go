@@ -49,18 +49,18 @@ func (c *Commands) Patch(dst, key []byte, p Patch) (Item, Effect, error) {
 	}
 	var item Item
 	var effect Effect
+	evicted := 0 // by all tries
 	err := c.insist(key, func() (err error) {
 		if merge != nil {
 			item, effect, err = c.tryMerge(dst, key, merge, &p)
 		} else {
 			item, err = c.tryTTL(dst, key, &p)
 		}
+		evicted += effect.Evicted
 		return err
 	})
-	if err != nil {
-		return Item{}, effect, err
-	}
-	return item, effect, nil
+	effect.Evicted = evicted
+	return item, effect, err
 }
 
 // insist calls try until it returns something else than errFaster, or patience

@@ -96,6 +96,77 @@ func TestPatchesAllSurvive(t *testing.T) {
 	}
 }
 
+// TestPatchesCreateOnce: of several that find no key, one creates it and the
+// others patch what it made.
+func TestPatchesCreateOnce(t *testing.T) {
+	t.Parallel()
+	fleet := newFleet(t, 3, shm.Policy{})
+	for round := range 1000 {
+		key := fmt.Appendf(nil, "k%d", round)
+		start := make(chan struct{})
+		var all sync.WaitGroup
+		created := make(chan int, len(fleet))
+		for i, c := range fleet {
+			all.Go(func() {
+				<-start
+				_, effect, err := c.Patch(nil, key, Patch{Merge: fmt.Appendf(nil, `{"p%d":1}`, i)})
+				if err != nil {
+					t.Error(err)
+				}
+				if effect.Created {
+					created <- i
+				}
+			})
+		}
+		close(start)
+		all.Wait()
+		var got map[string]int
+		if err := json.Unmarshal([]byte(readJSON(fleet[0], string(key))), &got); err != nil || len(got) != len(fleet) || len(created) != 1 {
+			t.Fatalf("round %d: %v, %v, created %d times", round, err, got, len(created))
+		}
+	}
+}
+
+// TestPatchOfTTLTellsItsValue: what a patch of the time to live returns is the
+// value of the version that it returns.
+func TestPatchOfTTLTellsItsValue(t *testing.T) {
+	t.Parallel()
+	fleet := newFleet(t, 2, shm.Policy{})
+	mustPut(t, fleet[0], "k", "[]")
+	type told struct {
+		version Version
+		value   string
+	}
+	var patches []told
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 1000 {
+			item, _, err := fleet[1].Patch(nil, []byte("k"), Patch{SetTTL: true, TTL: time.Duration(i%2) * time.Hour})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			patches = append(patches, told{item.Version, jsonOf(&item, nil)})
+		}
+	}()
+	puts := map[Version]string{}
+	for i := 0; ; i++ {
+		select {
+		case <-done:
+			for _, p := range patches {
+				if put, found := puts[p.version]; found && put != p.value {
+					t.Fatalf("%s with the version of %s", p.value, put)
+				}
+			}
+			return
+		default:
+		}
+		text := []string{fmt.Sprint(i), fmt.Sprintf("[%d]", i), strings.Repeat(" ", i%5) + fmt.Sprintf(`{"a":%d}`, i)}[i%3]
+		puts[mustPut(t, fleet[0], "k", text).Version] = strings.TrimSpace(text)
+	}
+}
+
 // TestPatchesAreOrdered: of many on one condition, one is done.
 func TestPatchesAreOrdered(t *testing.T) {
 	t.Parallel()

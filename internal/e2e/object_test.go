@@ -105,13 +105,13 @@ func TestTimeToLive(t *testing.T) {
 	t.Parallel()
 	s := e2e.Start(t, e2e.Options{Workers: 4})
 	each := s.EachWorker()
-	const life = 1500 * time.Millisecond
+	const life = 3 * time.Second
 	begin := time.Now()
-	e2e.Ask(t, anyOf(each), "PUT", "/v1/keys/object?ttl=1500ms", `{"a":1}`).WantStatus(201)
-	e2e.Ask(t, anyOf(each), "POST", "/v1/keys/counter/increment?ttl=1500ms", "").WantStatus(200)
+	e2e.Ask(t, anyOf(each), "PUT", "/v1/keys/object?ttl=3s", `{"a":1}`).WantStatus(201)
+	e2e.Ask(t, anyOf(each), "POST", "/v1/keys/counter/increment?ttl=3s", "").WantStatus(200)
 	e2e.Ask(t, anyOf(each), "POST", "/v1/keys/counter/increment?ttl=1h", "").WantStatus(200) // counts only when it creates
 	for _, key := range []string{"never%20read", "changed", "removed"} {
-		e2e.Ask(t, anyOf(each), "PUT", "/v1/keys/"+key+"?ttl=1500ms", `[]`).WantStatus(201)
+		e2e.Ask(t, anyOf(each), "PUT", "/v1/keys/"+key+"?ttl=3s", `[]`).WantStatus(201)
 	}
 	e2e.Ask(t, anyOf(each), "PATCH", "/v1/keys/changed?ttl=1h", "").WantStatus(200)
 	e2e.Ask(t, anyOf(each), "PATCH", "/v1/keys/removed?ttl=none", "").WantStatus(200)

@@ -151,7 +151,7 @@ func TestWorkerKilledWhileItWrites(t *testing.T) {
 		}
 		return n
 	}
-	kills := 40
+	kills := 100
 	if testing.Short() {
 		kills = 10
 	}

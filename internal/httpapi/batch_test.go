@@ -18,8 +18,10 @@ func TestBatch(t *testing.T) {
 		{"POST /v1/batch", "", `[{"op":"get","key":"a"},{"op":"delete","key":"a"}]`, 200, results(missing, missing)},
 		{"PUT /v1/keys/e", "", `[1]`, 201, `[1]`},
 		{"POST /v1/batch", "", `[{"op":"get","key":"e"}]`, 200, results(`{"status":200,"value":[1],"etag":"$ETAG"}`)},
-		{"POST /v1/batch", "", `[{"op":"increment","key":"n"},{"op":"increment","by":-5,"init":10,"key":"m","ttl":"1h"},{"key":"n","op":"increment","by":41}]`,
-			200, results(`{"status":200,"value":1}`, `{"status":200,"value":5}`, `{"status":200,"value":42}`)},
+		{
+			"POST /v1/batch", "", `[{"op":"increment","key":"n"},{"op":"increment","by":-5,"init":10,"key":"m","ttl":"1h"},{"key":"n","op":"increment","by":41}]`,
+			200, results(`{"status":200,"value":1}`, `{"status":200,"value":5}`, `{"status":200,"value":42}`),
+		},
 		{"GET /v1/keys/n", "", "", 200, "42"},
 		{"POST /v1/batch", "", `[{"op":"get","key":"n"}]`, 200, results(`{"status":200,"value":42,"etag":"$ETAG"}`)},
 		{"POST /v1/batch", "", `[{"op":"delete","key":"n"},{"op":"delete","key":"m"}]`, 200, results(`{"status":204}`, `{"status":204}`)},
@@ -72,9 +74,14 @@ func TestBatchDoesAsRoutesDo(t *testing.T) {
 		{"op":"put","key":"a","value":-0,"ttl":"1h"}
 	]`)
 	for i, want := range []result{
-		{Status: 201}, {Status: 200, Value: json.RawMessage(`{"n": 0.10}`)}, {Status: 412},
-		{Status: 200, Value: json.RawMessage(`{"n": 0.10,"c":1}`), TTL: 90.5}, {Status: 200, Value: json.RawMessage(`{"n": 0.10,"c":1}`), TTL: 90.5},
-		{Status: 200, Value: json.RawMessage(`{"n": 0.10,"c":1}`)}, {Status: 201, Value: json.RawMessage(`5`)}, {Status: 200, TTL: 3600},
+		{Status: 201},
+		{Status: 200, Value: json.RawMessage(`{"n": 0.10}`)},
+		{Status: 412},
+		{Status: 200, Value: json.RawMessage(`{"n": 0.10,"c":1}`), TTL: 90.5},
+		{Status: 200, Value: json.RawMessage(`{"n": 0.10,"c":1}`), TTL: 90.5},
+		{Status: 200, Value: json.RawMessage(`{"n": 0.10,"c":1}`)},
+		{Status: 201, Value: json.RawMessage(`5`)},
+		{Status: 200, TTL: 3600},
 	} {
 		got := first[i]
 		if got.Status != want.Status || string(got.Value) != string(want.Value) || got.TTL > want.TTL || got.TTL < want.TTL-20 || (got.TTL > 0) != (want.TTL > 0) {

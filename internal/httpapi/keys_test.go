@@ -26,6 +26,8 @@ func TestKeys(t *testing.T) {
 		{"PUT /v1/keys/a", "Content-Type: text/plain\r\n", "1", 415, "application/json"},
 		{"PUT /v1/keys/a", "Content-Type: multipart/form-data; boundary=x\r\n", "1", 415, "application/json"},
 		{"PUT /v1/keys/a", "Content-Type: +json\r\n", "1", 415, "application/json"},
+		{"PUT /v1/keys/a", "Content-Type: a/b+json\r\n", "1", 415, "application/json"},
+		{"PUT /v1/keys/a", "Content-Type: application/+json\r\n", "1", 415, "application/json"},
 		{"PUT /v1/keys/a", "Content-Type: application/x-www-form-urlencoded\r\n", "43", 200, `43`}, // curl -d
 		{"PUT /v1/keys/a", "Content-Encoding: gzip\r\n", "1", 415, "gzip"},
 		{"PUT /v1/keys/a", "", "", 422, "not JSON"},

@@ -91,6 +91,8 @@ func advise(err error) error {
 		return fmt.Errorf("region %w; it was not touched, choose another path with --region", err)
 	case errors.Is(err, shm.ErrVersion):
 		return OtherLayout(err)
+	case errors.Is(err, shm.ErrOtherBoot):
+		return fmt.Errorf("region %w: nobody serves it; without --join it is set aside and the store begins empty", err)
 	case errors.Is(err, shm.ErrDamaged), errors.Is(err, shm.ErrTruncated):
 		return fmt.Errorf("region %w; it was not touched, --fresh sets it aside and starts empty", err)
 	}

@@ -28,16 +28,20 @@ func (s *Store) makeRoom(sh *shard, need uint64, r *room) bool {
 	if !s.evict {
 		return false
 	}
-	// Twice round: the first pass may find everything marked.
-	for looked, units := 0, uint64(0); looked < 2*len(sh.buckets)+evictChunk; {
-		u, n, l := s.evictSome(sh, need-units)
-		r.evicted += n
-		if units += u; units >= need {
-			return true
-		}
-		looked += l
+	// What is missing; or, where the room is there in pieces that are too
+	// small, some more of them.
+	missing := need/8 + lineUnits
+	if room := sh.unitsN - min(sh.header.used.Load(), sh.unitsN); need+sh.unitsN/reserveShare > room {
+		missing = need + sh.unitsN/reserveShare - room
 	}
-	return false
+	units := uint64(0)
+	// Twice round: the first pass may find everything marked.
+	for looked := 0; looked < 2*len(sh.buckets) && units < missing; {
+		u, n, l := s.evictSome(sh, missing-units)
+		units, looked = units+u, looked+l
+		r.evicted += n
+	}
+	return units > 0
 }
 
 // reclaim removes what has expired from the whole shard, some buckets at a time.

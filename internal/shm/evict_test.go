@@ -1,0 +1,100 @@
+package shm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+)
+
+func evicting(t *testing.T, g Geometry) (*Region, *Store) {
+	r := heapRegion(t, g)
+	_, s := attached(t, r)
+	s.SetPolicy(Policy{Evict: true})
+	return r, s
+}
+
+// A flood of keys that nobody reads takes the room of its like, and leaves what
+// is read between.
+func TestEvictionKeepsWhatIsUsed(t *testing.T) {
+	t.Parallel()
+	r, s := evicting(t, Geometry{Size: 4 << 20, Slots: 1})
+	const hot, flood = 1000, 60_000
+	hotKey := func(i int) []byte { return fmt.Appendf(nil, "hot%04d", i) }
+	args := []byte(`{"never":"evicted"}`)
+	if err := s.SetArgs(args); err != nil {
+		t.Fatal(err)
+	}
+	for i := range hot {
+		if _, err := s.Put(hotKey(i), Put{Value: BytesValue(blob("h", 200))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	evicted := 0
+	for i := range flood {
+		did, err := s.Put(fmt.Appendf(nil, "cold%06d", i), Put{Value: BytesValue(blob("c", 200))})
+		if err != nil {
+			t.Fatalf("put %d: %v", i, err)
+		}
+		evicted += did.Evicted
+		if _, err := s.Read(nil, hotKey(i%hot)); err != nil && !errors.Is(err, ErrNotFound) {
+			t.Fatal(err)
+		}
+	}
+	left := 0
+	for i := range hot {
+		if _, err := s.Read(nil, hotKey(i)); err == nil {
+			left++
+		}
+	}
+	st := r.Stats()
+	t.Logf("%d of %d hot keys are left after %d cold ones, %d evictions", left, hot, flood, evicted)
+	if left < hot*9/10 {
+		t.Errorf("%d of %d keys are left that were read all the time", left, hot)
+	}
+	if uint64(evicted) != st.Evictions || evicted == 0 {
+		t.Errorf("replies tell %d evictions, the region %d", evicted, st.Evictions)
+	}
+	if st.Entries+st.Evictions != hot+flood {
+		t.Errorf("%d entries and %d evictions of %d keys", st.Entries, st.Evictions, hot+flood)
+	}
+	if got, err := s.Args(nil); err != nil || !bytes.Equal(got, args) {
+		t.Errorf("arguments %q, %v", got, err)
+	}
+}
+
+// Nothing that could fit is refused, whatever its size, and counters make room
+// as well.
+func TestEvictionNeverRefuses(t *testing.T) {
+	t.Parallel()
+	r, s := evicting(t, Geometry{Size: 4 << 20, Slots: 1})
+	for i := range 100_000 {
+		if _, did, err := s.Increment(fmt.Appendf(nil, "n%06d", i), 1, 0, 0); err != nil || !did.Created {
+			t.Fatalf("counter %d: %+v, %v", i, did, err)
+		}
+	}
+	most := int(s.maxValue)
+	for i, n := range []int{1, 100, 5000, 300_000, most, 60, most, most / 2, 2000, most} {
+		key := fmt.Appendf(nil, "big%d", i)
+		if _, err := s.Put(key, Put{Value: BytesValue(blob("b", n))}); err != nil {
+			t.Errorf("value of %d bytes: %v", n, err)
+		}
+		if item, err := s.Read(nil, key); err != nil || len(item.Bytes) != n {
+			t.Errorf("value of %d bytes: read %d, %v", n, len(item.Bytes), err)
+		}
+	}
+	if st := r.Stats(); st.Evictions == 0 {
+		t.Error("nothing was evicted")
+	}
+}
+
+// Without the policy nothing is ever evicted.
+func TestNoEvictionUnlessAskedFor(t *testing.T) {
+	t.Parallel()
+	r := heapRegion(t, Geometry{Size: MinSize, Slots: 1})
+	_, s := attached(t, r)
+	held := fillUp(t, s, "k", 500, 500)
+	if st := r.Stats(); st.Evictions != 0 || st.Entries != uint64(len(held)) {
+		t.Errorf("%+v after %d keys", st, len(held))
+	}
+}
