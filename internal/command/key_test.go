@@ -283,15 +283,15 @@ func TestScan(t *testing.T) {
 // its pages have no more than they may.
 func TestScanOfFew(t *testing.T) {
 	t.Parallel()
-	c := newFleetOf(t, shm.Geometry{Size: 256 << 20, Slots: 4}, 1, shm.Policy{})[0]
+	c := newFleetOf(t, shm.Geometry{Size: 32 << 20, Slots: 4}, 1, shm.Policy{})[0]
 	const n = 3000
 	for i := range n {
 		mustPut(t, c, fmt.Sprint(i), "1")
 	}
 	found := 0
 	for cursor := []byte(nil); ; {
-		keys, next, err := c.Scan(nil, nil, cursor, 1000)
-		if err != nil || len(keys) > 1000 {
+		keys, next, err := c.Scan(nil, nil, cursor, 2000)
+		if err != nil || len(keys) > 2000 {
 			t.Fatalf("%d keys, %v", len(keys), err)
 		}
 		found += len(keys)

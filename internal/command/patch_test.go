@@ -101,7 +101,7 @@ func TestPatchesAllSurvive(t *testing.T) {
 func TestPatchesCreateOnce(t *testing.T) {
 	t.Parallel()
 	fleet := newFleet(t, 3, shm.Policy{})
-	for round := range 1000 {
+	for round := range 3000 {
 		key := fmt.Appendf(nil, "k%d", round)
 		start := make(chan struct{})
 		var all sync.WaitGroup
@@ -141,7 +141,7 @@ func TestPatchOfTTLTellsItsValue(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for i := range 1000 {
+		for i := range 20000 {
 			item, _, err := fleet[1].Patch(nil, []byte("k"), Patch{SetTTL: true, TTL: time.Duration(i%2) * time.Hour})
 			if err != nil {
 				t.Error(err)

@@ -254,7 +254,9 @@ func TestCheckFindsEachViolation(t *testing.T) {
 			w.word(roundUp(extent+8, lineSize)).Or(narrowBit)
 		}},
 		{"high bit of no line", "more high bits than lines", func(w wounds) {
-			_, off := w.entry(func(off uint64) bool { return kindOf(w.word(off).Load()) == kindBytes && w.word(off+wideAt).Load()&refMask < 100 })
+			_, off := w.entry(func(off uint64) bool {
+				return kindOf(w.word(off).Load()) == kindBytes && w.word(off+wideAt).Load()&refMask < 100
+			})
 			w.word(w.sh.unitOff(bodyOf(w.word(off).Load()) - 1)).Or(1 << 61)
 		}},
 		{"high bit of a line", "does not match its checksum", func(w wounds) {
