@@ -118,7 +118,7 @@ func serve(procs string) {
 		WriteTimeout:                 30 * time.Second,
 		IdleTimeout:                  75 * time.Second,
 		ReadBufferSize:               8 << 10,
-		MaxRequestBodySize:           1 << 20,
+		MaxRequestBodySize:           1<<20 + 64<<10, // a worker's by default
 		NoDefaultContentType:         true,
 		DisablePreParseMultipartForm: true,
 		SecureErrorLogMessage:        true,

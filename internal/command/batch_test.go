@@ -77,7 +77,8 @@ func TestBatchFull(t *testing.T) {
 // TestEvictionIsTold: a change that makes others go says how many.
 func TestEvictionIsTold(t *testing.T) {
 	t.Parallel()
-	c := newFleet(t, 1, shm.Policy{Evict: true})[0]
+	small := shm.Geometry{Size: 2 << 20, Slots: 4}
+	c := newFleetOf(t, small, 1, shm.Policy{Evict: true})[0]
 	text := shm.BytesValue([]byte(`"` + strings.Repeat("x", 10000) + `"`))
 	told := uint64(0)
 	put := func(i int) {
@@ -87,7 +88,7 @@ func TestEvictionIsTold(t *testing.T) {
 		}
 		told += uint64(effect.Evicted)
 	}
-	for i := range 1000 {
+	for i := range 400 {
 		put(i)
 	}
 	for i := range 200 {
@@ -101,7 +102,7 @@ func TestEvictionIsTold(t *testing.T) {
 		t.Errorf("told %d, counted %d", told, r.Evictions)
 	}
 
-	c = newCommands(t)
+	c = newFleetOf(t, small, 1, shm.Policy{})[0]
 	var err error
 	n := 0
 	for ; err == nil && n < 5000; n++ {

@@ -101,7 +101,11 @@ func TestPatchesAllSurvive(t *testing.T) {
 func TestPatchesCreateOnce(t *testing.T) {
 	t.Parallel()
 	fleet := newFleet(t, 3, shm.Policy{})
-	for round := range 3000 {
+	rounds := 3000
+	if testing.Short() {
+		rounds = 500
+	}
+	for round := range rounds {
 		key := fmt.Appendf(nil, "k%d", round)
 		start := make(chan struct{})
 		var all sync.WaitGroup
@@ -138,10 +142,14 @@ func TestPatchOfTTLTellsItsValue(t *testing.T) {
 		value   string
 	}
 	var patches []told
+	times := 20000
+	if testing.Short() {
+		times = 2000
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for i := range 20000 {
+		for i := range times {
 			item, _, err := fleet[1].Patch(nil, []byte("k"), Patch{SetTTL: true, TTL: time.Duration(i%2) * time.Hour})
 			if err != nil {
 				t.Error(err)

@@ -27,7 +27,12 @@ func newCommands(t testing.TB) *command.Commands {
 
 func newCommandsWith(t testing.TB, policy shm.Policy) *command.Commands {
 	t.Helper()
-	region, err := shm.NewHeap(shm.Geometry{Size: 8 << 20, Slots: 4})
+	return newCommandsOf(t, 8<<20, policy)
+}
+
+func newCommandsOf(t testing.TB, size int64, policy shm.Policy) *command.Commands {
+	t.Helper()
+	region, err := shm.NewHeap(shm.Geometry{Size: size, Slots: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
