@@ -14,6 +14,8 @@ type silent struct{ sh *shard }
 
 func (s silent) header(at, bit uint64) string {
 	switch {
+	case at == 0 && 1<<bit == uint64(lockOwner(ID{Slot: 0})):
+		return "a lock of the process in slot 0, which is there"
 	case at == 0 && bit < 32:
 		return "" // the lock word: a free lock that names nobody
 	case at == 64:
