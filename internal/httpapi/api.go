@@ -150,7 +150,7 @@ func (r *request) end() {
 
 func (a *API) refuse(ctx *fasthttp.RequestCtx, err error) {
 	p := a.problemOf(err)
-	if errors.Is(err, command.ErrContended) {
+	if errors.Is(err, command.ErrContended) || errors.Is(err, shm.ErrLocked) {
 		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
 	}
 	if p.status == fasthttp.StatusInternalServerError {

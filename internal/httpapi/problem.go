@@ -67,6 +67,11 @@ func (a *API) problemOf(err error) *problem {
 		return &problem{fasthttp.StatusUnprocessableEntity, "send a merge patch as the body, or ?ttl= to change the time to live alone"}
 	case errors.Is(err, command.ErrContended):
 		return &problem{fasthttp.StatusServiceUnavailable, "others change this key all the time; it is unchanged by this request, send it again"}
+	case errors.Is(err, shm.ErrLocked):
+		return &problem{
+			fasthttp.StatusServiceUnavailable,
+			"a process that hangs holds the part of the region with this key, until it is replaced; send the request again",
+		}
 	case errors.Is(err, shm.ErrFull):
 		return &problem{
 			fasthttp.StatusInsufficientStorage,

@@ -1,6 +1,9 @@
 package httpapi
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // region is the state of the region as clients see it.
 type region struct {
@@ -13,10 +16,11 @@ type region struct {
 	Entries            uint64  `json:"entries"`
 	Expiring           uint64  `json:"expiring"` // entries with a time to live
 	Evict              string  `json:"evict"`
-	Evictions          uint64  `json:"evictions"` // with the four below: since the region was created
+	Evictions          uint64  `json:"evictions"` // with the five below: since the region was created
 	Expiries           uint64  `json:"expiries"`
 	LockWaits          uint64  `json:"lock_waits"`
-	LongestHold        float64 `json:"longest_hold_us"` // of a shard's lock
+	LongestWait        float64 `json:"longest_wait_us"` // for a shard's lock
+	LongestHold        float64 `json:"longest_hold_us"` // of one
 	Recoveries         uint64  `json:"recoveries"`
 	Shards             int     `json:"shards"`
 	WorkerSlots        int     `json:"worker_slots"`
@@ -37,7 +41,7 @@ func (a *API) region(r *request) error {
 		LargestValue: s.LargestValue, LargestValueAnyKey: s.LargestValueAnyKey, MaxValue: s.MaxValue,
 		Entries: s.Entries, Expiring: s.Expiring,
 		Evict: evict, Evictions: s.Evictions, Expiries: s.Expiries,
-		LockWaits: s.LockWaits, LongestHold: float64(s.LongestHold.Nanoseconds()) / 1000, Recoveries: s.Recoveries,
+		LockWaits: s.LockWaits, LongestWait: microseconds(s.LongestWait), LongestHold: microseconds(s.LongestHold), Recoveries: s.Recoveries,
 		Shards: s.Shards, WorkerSlots: s.Slots,
 	})
 	if err != nil {
@@ -45,3 +49,5 @@ func (a *API) region(r *request) error {
 	}
 	return r.reply(append(r.body(), b...))
 }
+
+func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }

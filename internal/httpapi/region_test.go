@@ -30,7 +30,7 @@ func TestRegion(t *testing.T) {
 	c := newClient(t)
 	before := c.region()
 	names := strings.Fields("entries evict evictions expiries expiring free_bytes largest_value_any_key_bytes largest_value_bytes lock_waits " +
-		"longest_hold_us max_value_bytes recoveries shards size_bytes used_bytes worker_slots")
+		"longest_hold_us longest_wait_us max_value_bytes recoveries shards size_bytes used_bytes worker_slots")
 	if got := slices.Sorted(maps.Keys(before)); !slices.Equal(got, names) {
 		t.Errorf("members %v", got)
 	}
@@ -106,19 +106,8 @@ func TestEvicted(t *testing.T) {
 	c := newClientOf(t, newCommandsOf(t, 2<<20, shm.Policy{Evict: true}))
 	value := `"` + strings.Repeat("x", 20000) + `"`
 	told := map[string]int{}
-	sum := 0
-	for i := range 4000 {
-		kind, line, body := "", "", ""
-		switch i % 4 {
-		case 0:
-			kind, line, body = "put", fmt.Sprintf("PUT /v1/keys/k%d", i), value
-		case 1:
-			kind, line, body = "patch", fmt.Sprintf("PATCH /v1/keys/k%d", i), value
-		case 2:
-			kind, line, body = "batch", "POST /v1/batch", fmt.Sprintf(`[{"op":"put","key":"k%d","value":%s},{"op":"put","key":"l%[1]d","value":%s}]`, i, value, value)
-		case 3:
-			kind, line = "increment", fmt.Sprintf("GET /increment?key=k%d%s", i, strings.Repeat("k", 500))
-		}
+	change := func(kind, line, body string) {
+		t.Helper()
 		response, text := c.do(line, "", body)
 		if response.StatusCode > 201 {
 			t.Fatalf("%.40s: %d %.200s", line, response.StatusCode, text)
@@ -129,24 +118,37 @@ func TestEvicted(t *testing.T) {
 				t.Errorf("Fondue-Evicted: %q", header)
 			}
 			told[kind] += n
-			sum += n
-		}
-		if i%4 == 3 && len(told) == 4 {
-			break
 		}
 	}
+	for i := range 150 {
+		change("put", fmt.Sprintf("PUT /v1/keys/a%d", i), value)
+		change("patch", fmt.Sprintf("PATCH /v1/keys/b%d", i), value)
+		change("batch", "POST /v1/batch", fmt.Sprintf(`[{"op":"put","key":"c%d","value":%s},{"op":"put","key":"d%[1]d","value":%[2]s}]`, i, value))
+	}
+	// A counter takes little room: it needs many of them, and long keys.
+	for i := 0; i < 10000 && (told["increment"] == 0 || told["key"] == 0); i++ {
+		change("increment", fmt.Sprintf("GET /increment?key=e%d%s", i, strings.Repeat("k", 500)), "")
+		change("key", fmt.Sprintf("POST /v1/keys/f%d%s/increment", i, strings.Repeat("k", 500)), "")
+	}
+	sum := 0
+	for _, n := range told {
+		sum += n
+	}
 	got := c.region()
-	if got["evict"] != "clock" || got["evictions"] != float64(sum) || len(told) != 4 {
+	if got["evict"] != "clock" || got["evictions"] != float64(sum) || len(told) != 5 {
 		t.Errorf("told %v, counted %v", told, got["evictions"])
 	}
 }
 
-// TestContended: what others made impossible may be tried again.
-func TestContended(t *testing.T) {
+// TestTryAgain: what others made impossible may be tried again.
+func TestTryAgain(t *testing.T) {
 	t.Parallel()
-	ctx := new(fasthttp.RequestCtx)
-	New(newCommands(t), noFault(t)).refuse(ctx, fmt.Errorf("k: %w", command.ErrContended))
-	if got := string(ctx.Response.Header.Peek("Retry-After")); ctx.Response.StatusCode() != 503 || got != "1" {
-		t.Errorf("%d with Retry-After %q", ctx.Response.StatusCode(), got)
+	api := New(newCommands(t), noFault(t))
+	for _, err := range []error{command.ErrContended, shm.ErrLocked} {
+		ctx := new(fasthttp.RequestCtx)
+		api.refuse(ctx, fmt.Errorf("k: %w", err))
+		if got := string(ctx.Response.Header.Peek("Retry-After")); ctx.Response.StatusCode() != 503 || got != "1" {
+			t.Errorf("%v: %d with Retry-After %q", err, ctx.Response.StatusCode(), got)
+		}
 	}
 }

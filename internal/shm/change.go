@@ -142,8 +142,25 @@ func (sh *shard) replaceLocked(k *target, p *payload, at place, f *found) (d dra
 // freeze makes a narrow counter a wide one of the same value, which nobody adds
 // to without the lock. It fails when somebody added to it since.
 func freeze(e *entry, w uint64) bool {
-	put(&e.wide, uint64(valueOf(w)))
-	return cas(&e.word, w, wideWord(genOf(w)))
+	return widen(e, w, valueOf(w), genOf(w))
+}
+
+// widen makes a narrow counter a wide one. It fails when somebody added to it
+// since.
+func widen(e *entry, w uint64, v int64, gen uint64) bool {
+	put(&e.wide, uint64(v)) // which nobody reads yet
+	if cas(&e.word, w, wideWord(gen)) {
+		return true
+	}
+	put(&e.wide, 0)
+	return false
+}
+
+// narrow makes a wide counter a narrow one, by the first of two stores. A death
+// between them leaves a second word that nobody reads, until Recover.
+func narrow(e *entry, v int64, gen uint64) {
+	put(&e.word, narrowWord(gen, v))
+	put(&e.wide, 0)
 }
 
 // dropLocked gives a draft back that was not linked.

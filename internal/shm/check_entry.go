@@ -92,6 +92,9 @@ func (c *shardCheck) value(off uint64) {
 	w, wide := c.at(off), c.at(off+wideAt)
 	switch kindOf(w) {
 	case kindNarrow:
+		if wide != 0 && !c.held { // Recover clears it
+			c.violate(off, "a narrow counter with a value in its second word")
+		}
 	case kindWide:
 		if w != wideWord(genOf(w)) {
 			c.violate(off, "a wide counter whose word says more than its generation")

@@ -39,8 +39,6 @@ func (s silent) entry(w, at, bit uint64) string {
 		return "value of a counter"
 	case at == 0 && kind == kindNarrow && bit < valueBits+genBits, at == 0 && kind == kindWide && bit < genBits:
 		return "generation of a counter"
-	case at == 16 && kind == kindNarrow:
-		return "second word of a counter that needs one"
 	}
 	return ""
 }

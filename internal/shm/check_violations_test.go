@@ -63,6 +63,16 @@ func (w wounds) bytes(n int) (off, extent uint64) {
 	return off, w.sh.unitOff(bodyOf(w.word(off).Load()) - 1)
 }
 
+// short is an entry whose value has one extent.
+func (w wounds) short() uint64 {
+	_, off := w.entry(func(off uint64) bool {
+		word := w.word(off).Load()
+		return kindOf(word) == kindBytes && w.word(w.sh.unitOff(bodyOf(word)-1)).Load()&refMask == 0
+	})
+	return off
+}
+
+// long is an entry with a key that has a tail.
 func (w wounds) long() uint64 {
 	_, off := w.entry(func(off uint64) bool { return w.word(off+metaAt).Load()>>metaTail != 0 })
 	return off
@@ -155,6 +165,11 @@ func TestCheckFindsEachViolation(t *testing.T) {
 			_, off := w.of(kindWide)
 			w.add(off, 1<<genBits)
 		}},
+		{"narrow with a second word", "in its second word", func(w wounds) { w.add(w.narrow()+wideAt, 1) }},
+		{"wide that passes for narrow", "in its second word", func(w wounds) {
+			_, off := w.of(kindWide)
+			w.word(off).Or(narrowBit)
+		}},
 		{"version of the future", "was never given", func(w wounds) { w.add(w.narrow()+versionAt, 1<<40) }},
 		{"version twice", "is there twice", func(w wounds) {
 			_, a := w.of(kindNarrow)
@@ -217,7 +232,7 @@ func TestCheckFindsEachViolation(t *testing.T) {
 			w.add(off, 1<<40)
 		}},
 		{"another's value", "in use already", func(w wounds) {
-			off, _ := w.bytes(1)
+			off := w.short()
 			other, _ := w.bytes(2)
 			w.word(off).Store(w.word(other).Load())
 		}},
@@ -230,10 +245,7 @@ func TestCheckFindsEachViolation(t *testing.T) {
 			w.setHeader(extent, extentUnits(w.word(extent).Load()), (extent-w.sh.units)/unitSize+1)
 		}},
 		{"chain goes on", "goes on behind its data", func(w wounds) {
-			_, off := w.entry(func(off uint64) bool {
-				word := w.word(off).Load()
-				return kindOf(word) == kindBytes && w.word(w.sh.unitOff(bodyOf(word)-1)).Load()&refMask == 0
-			})
+			off := w.short()
 			extent := w.sh.unitOff(bodyOf(w.word(off).Load()) - 1)
 			w.setHeader(extent, extentUnits(w.word(extent).Load()), 1)
 		}},

@@ -151,7 +151,7 @@ func (sh *shard) changeLocked(k *target, v int64, at place, f *found) (version V
 	wide := kindOf(f.word) == kindWide
 	switch {
 	case wide && fitsNarrow(v):
-		put(&f.e.word, narrowWord(gen, v))
+		narrow(f.e, v, gen)
 		return version, true, nil
 	case wide:
 		// A death between the two leaves the value as it was, in a generation
@@ -164,8 +164,7 @@ func (sh *shard) changeLocked(k *target, v int64, at place, f *found) (version V
 	case fitsNarrow(v):
 		return version, cas(&f.e.word, f.word, narrowWord(gen, v)), nil
 	default:
-		put(&f.e.wide, uint64(v))
-		return version, cas(&f.e.word, f.word, wideWord(gen)), nil
+		return version, widen(f.e, f.word, v, gen), nil
 	}
 }
 

@@ -55,7 +55,7 @@
 //	offset  size  field    writer         order
 //	0       8     word     anybody        see word.go; a counter is changed by compare-and-swap
 //	8       8     link     lock holder    one store; next in the bucket: tag<<48 | offset
-//	16      8     wide     lock holder    of an integer beyond 44 bits the value; of bytes crc<<32 | length
+//	16      8     wide     lock holder    of an integer beyond 44 bits the value, of others 0; of bytes crc<<32 | length
 //	24      8     meta     lock holder    before the entry is linked: tail<<32 | hash<<10 | key length
 //	32      8     expiry   lock holder    one store; check<<44 | ms of the host's monotonic clock, 0 never
 //	40      8     version  lock holder    before the entry is linked

@@ -278,7 +278,7 @@ func (s *Store) SetTTL(key []byte, ttl time.Duration, c Condition) (Item, error)
 		f.expiry = packExpiry(expiry, f.version)
 		put(&f.e.expiry, f.expiry)
 		if kindOf(f.word) == kindNarrow {
-			put(&f.e.word, f.word)
+			narrow(f.e, valueOf(f.word), genOf(f.word))
 		}
 		if is := f.expires(); was != is {
 			sh.countExpiringLocked(is)

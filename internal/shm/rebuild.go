@@ -62,6 +62,9 @@ func (sh *shard) retakeLocked(at uint64, sum *tally) error {
 		if !ok {
 			return errChain
 		}
+		if kindOf(word) == kindNarrow && e.wide.Load() != 0 {
+			put(&e.wide, 0)
+		}
 		if e.expiry.Load()&expiryMask != 0 {
 			sum.expiring++
 		}
