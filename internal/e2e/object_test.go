@@ -150,7 +150,7 @@ func TestTimeToLive(t *testing.T) {
 
 // region is /v1/region, as far as these tests need it.
 type region struct {
-	Used      int64  `json:"used_bytes"`
+	Used      int64  `json:"used"`
 	Entries   int    `json:"entries"`
 	Expiring  int    `json:"expiring"`
 	Evict     string `json:"evict"`

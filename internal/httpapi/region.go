@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// region is the state of the region as clients see it.
+// region is the state of the region as clients see it. Sizes are in bytes.
 type region struct {
-	Size               int64   `json:"size_bytes"`
-	Used               int64   `json:"used_bytes"` // of the room for keys and values
-	Free               int64   `json:"free_bytes"`
-	LargestValue       int64   `json:"largest_value_bytes"`         // that some new key could store now
-	LargestValueAnyKey int64   `json:"largest_value_any_key_bytes"` // that every new key could store now
-	MaxValue           int64   `json:"max_value_bytes"`             // that is allowed
+	Size               int64   `json:"size"`
+	Used               int64   `json:"used"` // of the room for keys and values
+	Free               int64   `json:"free"`
+	LargestValue       int64   `json:"largest_value"`         // that some new key could store now
+	LargestValueAnyKey int64   `json:"largest_value_any_key"` // that every new key could store now
+	MaxValue           int64   `json:"max_value"`             // that is allowed
 	Entries            uint64  `json:"entries"`
 	Expiring           uint64  `json:"expiring"` // entries with a time to live
 	Evict              string  `json:"evict"`

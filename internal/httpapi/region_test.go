@@ -29,8 +29,8 @@ func TestRegion(t *testing.T) {
 	t.Parallel()
 	c := newClient(t)
 	before := c.region()
-	names := strings.Fields("entries evict evictions expiries expiring free_bytes largest_value_any_key_bytes largest_value_bytes lock_waits " +
-		"longest_hold_us longest_wait_us max_value_bytes recoveries shards size_bytes used_bytes worker_slots")
+	names := strings.Fields("entries evict evictions expiries expiring free largest_value largest_value_any_key " +
+		"lock_waits longest_hold_us longest_wait_us max_value recoveries shards size used worker_slots")
 	if got := slices.Sorted(maps.Keys(before)); !slices.Equal(got, names) {
 		t.Errorf("members %v", got)
 	}
@@ -38,7 +38,7 @@ func TestRegion(t *testing.T) {
 	c.do("PUT /v1/keys/b?ttl=1h", "", "1")
 	after := c.region()
 	for name, want := range map[string]any{
-		"size_bytes": float64(8 << 20), "worker_slots": 4.0, "max_value_bytes": float64(c.commands.MaxValue()), "evict": "none",
+		"size": float64(8 << 20), "worker_slots": 4.0, "max_value": float64(c.commands.MaxValue()), "evict": "none",
 		"entries": 2.0, "expiring": 1.0, "evictions": 0.0, "expiries": 0.0, "recoveries": 0.0,
 	} {
 		if after[name] != want {
@@ -46,10 +46,10 @@ func TestRegion(t *testing.T) {
 		}
 	}
 	number := func(of map[string]any, name string) float64 { return of[name].(float64) }
-	if used := number(after, "used_bytes") - number(before, "used_bytes"); used < 100000 || used != number(before, "free_bytes")-number(after, "free_bytes") {
+	if used := number(after, "used") - number(before, "used"); used < 100000 || used != number(before, "free")-number(after, "free") {
 		t.Errorf("100000 bytes stored use %v", used)
 	}
-	if number(after, "longest_hold_us") <= 0 || number(after, "shards") < 1 || number(after, "largest_value_bytes") < number(after, "largest_value_any_key_bytes") {
+	if number(after, "longest_hold_us") <= 0 || number(after, "shards") < 1 || number(after, "largest_value") < number(after, "largest_value_any_key") {
 		t.Errorf("%v", after)
 	}
 	if response, body := c.do("GET /v1/region?x=1", "", ""); response.StatusCode != 400 {
@@ -89,7 +89,7 @@ func TestFull(t *testing.T) {
 		t.Errorf("batch: %+v", got)
 	}
 	after := c.region()
-	for _, name := range []string{"entries", "used_bytes", "free_bytes", "evictions"} {
+	for _, name := range []string{"entries", "used", "free", "evictions"} {
 		if before[name] != after[name] {
 			t.Errorf("%s was %v, is %v", name, before[name], after[name])
 		}
