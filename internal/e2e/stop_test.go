@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -76,11 +75,10 @@ func TestQuickStop(t *testing.T) {
 		s := e2e.Start(t, e2e.Options{Workers: 3})
 		load := e2e.StartLoad(t, s.Addrs[0], e2e.LoadOptions{KeepAlive: 16, Path: "/increment?key=k"})
 		e2e.Eventually(t, requestsLimit, "500 requests", func() bool { return load.Acked.Load() > 500 })
+		begun(t, s, 17) // beside the load's: a graceful stop waits for it
 		load.Ending()
 		for _, sig := range signals {
-			if s.Running() {
-				s.Signal(sig)
-			}
+			s.Signal(sig)
 		}
 		s.WantExit(0)
 		load.Wait()
@@ -90,26 +88,38 @@ func TestQuickStop(t *testing.T) {
 	}
 }
 
+// begun is a connection with half a request, which a worker has when the server
+// has so many connections.
+func begun(t *testing.T, s *e2e.Server, connections int64) net.Conn {
+	t.Helper()
+	region, err := shm.OpenReadOnly(s.Region)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer region.Close()
+	conn, err := net.Dial("tcp", s.Addrs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	fmt.Fprint(conn, "POST /increment?key=k HTTP/1.1\r\nHost: fondue\r\nContent-Le")
+	e2e.Eventually(t, requestsLimit, "a worker has the connection", func() bool {
+		sum := int64(0)
+		for _, w := range region.Slots() {
+			sum += w.Connections
+		}
+		return sum >= connections
+	})
+	return conn
+}
+
 // TestStopFreesAddress: while the last request is awaited, clients are refused
 // and another server may have the port.
 func TestStopFreesAddress(t *testing.T) {
 	t.Parallel()
 	for _, accept := range []string{"reuseport", "shared"} {
 		s := e2e.Start(t, e2e.Options{Workers: 3, Flags: []string{"--accept", accept}})
-		region, err := shm.OpenReadOnly(s.Region)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer region.Close()
-		conn, err := net.Dial("tcp", s.Addrs[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		fmt.Fprint(conn, "POST /increment?key=k HTTP/1.1\r\nHost: fondue\r\nContent-Le")
-		e2e.Eventually(t, requestsLimit, "a worker has the connection", func() bool {
-			return slices.ContainsFunc(region.Slots(), func(w shm.SlotInfo) bool { return w.Connections > 0 })
-		})
+		conn := begun(t, s, 1)
 		s.Signal(syscall.SIGTERM)
 		begin := time.Now()
 		e2e.Eventually(t, 10*time.Second, "a connect is refused", func() bool {
