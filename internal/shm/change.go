@@ -62,15 +62,22 @@ func (sh *shard) draftLocked(k *target, p *payload, gives uint64) (draft, error)
 	if ok {
 		body, bodyUnits, ok = sh.takeChainLocked(&hunt, p.bytes)
 	}
+	if ok && need > gives {
+		// Pieces hold less than runs do; and the last line is for those who
+		// give one back.
+		ok = lineUnits+tailUnits+bodyUnits <= room && sh.hasLine()
+	}
 	if !ok {
 		sh.freeChainLocked(tailRef)
+		sh.freeChainLocked(body)
 		sh.freeLocked(line, lineUnits)
 		return draft{}, ErrFull
 	}
-	n := h.versions.Load() + 1
-	put(&h.versions, n) // before anything has it: a death here leaves a gap
-	d := draft{off: sh.unitOff(line), units: lineUnits + tailUnits + bodyUnits, version: sh.base + n}
+	d := draft{off: sh.unitOff(line), units: lineUnits + tailUnits + bodyUnits, version: sh.numberLocked()}
 	e := sh.mem.entry(d.off)
+	// First: a reader of an earlier life of the line, who finds its word as it
+	// was by chance, must not find the version as it was.
+	fill(&e.version, d.version)
 	switch {
 	case !p.integer:
 		fill(&e.word, bytesWord(body))
@@ -84,11 +91,18 @@ func (sh *shard) draftLocked(k *target, p *payload, gives uint64) (draft, error)
 	}
 	fill(&e.meta, k.meta|tailRef<<metaTail)
 	fill(&e.expiry, packExpiry(p.expiry, d.version))
-	fill(&e.version, d.version)
 	for i, w := range k.words {
 		fill(&e.key[i], w)
 	}
 	return d, nil
+}
+
+// numberLocked gives the next number to a write, before anything has it: a death
+// then leaves a gap. Who looks whether the shard was changed meanwhile goes by it.
+func (sh *shard) numberLocked() uint64 {
+	n := sh.header.versions.Load() + 1
+	put(&sh.header.versions, n)
+	return sh.base + n
 }
 
 // linkLocked makes a draft the entry of its key, in the place of what is linked

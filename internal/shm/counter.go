@@ -137,7 +137,7 @@ func (d draft) integerVersion(n int64) Version {
 //
 //	narrow -> narrow  swap the word
 //	narrow -> wide    store wide, which nobody reads yet; swap the word
-//	wide   -> narrow  store the word
+//	wide   -> narrow  store the word; clear wide, which nobody reads any more
 //	wide   -> wide    store the word with its next generation; store wide
 //
 // A generation that would come round costs another entry. Errors: ErrFull, then.
@@ -145,10 +145,14 @@ func (sh *shard) changeLocked(k *target, v int64, at place, f *found) (version V
 	gen, ok := nextGen(genOf(f.word), f.integer(), v, f.version)
 	if !ok {
 		d, changed, err := sh.replaceLocked(k, &payload{integer: true, n: v, expiry: f.expiry & expiryMask}, at, f)
+		f.off = d.off
 		return d.integerVersion(v), !changed && err == nil, err
 	}
 	version = Version{f.version, uint32(gen) + 1, v}
 	wide := kindOf(f.word) == kindWide
+	if wide || !fitsNarrow(v) {
+		sh.numberLocked()
+	}
 	switch {
 	case wide && fitsNarrow(v):
 		narrow(f.e, v, gen)
@@ -222,7 +226,7 @@ func (s *Store) Take(key []byte) (previous int64, err error) {
 	k.aim(key, s.seed)
 	sh := s.shardOf(&k)
 	var f found
-	if previous, ok := s.swapUnlocked(sh, &k, &f, 0, true); ok {
+	if previous, ok := s.swapUnlocked(sh, &k, &f, 0); ok {
 		return previous, nil
 	}
 	var r room
@@ -234,15 +238,14 @@ func (s *Store) Take(key []byte) (previous int64, err error) {
 	}
 }
 
-// swapUnlocked replaces a narrow value of a key that does not expire, or with
-// keepTTL of any, leaves in f the counter as it made it, and returns the value
-// before. It is not ok when the lock is needed.
-func (s *Store) swapUnlocked(sh *shard, k *target, f *found, v int64, keepTTL bool) (previous int64, ok bool) {
+// swapUnlocked replaces a narrow value, leaves in f the counter as it made it,
+// and returns the value before. It is not ok when the lock is needed.
+func (s *Store) swapUnlocked(sh *shard, k *target, f *found, v int64) (previous int64, ok bool) {
 	if !fitsNarrow(v) {
 		return 0, false
 	}
 	for range casTries {
-		if sh.find(k, f) != present || kindOf(f.word) != kindNarrow || f.expires() && (!keepTTL || f.expired(s.region)) {
+		if sh.find(k, f) != present || kindOf(f.word) != kindNarrow || f.expired(s.region) {
 			return 0, false
 		}
 		gen, ok := nextGen(genOf(f.word), valueOf(f.word), v, f.version)

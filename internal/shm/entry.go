@@ -79,8 +79,8 @@ func (k *target) tailIs(sh *shard, ref uint64) bool {
 // recycled meanwhile.
 func (f *found) read(e *entry, off uint64) {
 	f.e, f.off = e, off
-	f.word, f.wide = e.word.Load(), e.wide.Load()
-	f.expiry, f.version = e.expiry.Load(), e.version.Load()
+	f.expiry = e.expiry.Load() // before the word: see Read
+	f.word, f.wide, f.version = e.word.Load(), e.wide.Load(), e.version.Load()
 }
 
 // Made beforehand: the lock holder does not format. Check tells where.

@@ -229,3 +229,40 @@ func TestExpiredKeysMakeRoom(t *testing.T) {
 		t.Errorf("%d keys expired: %+v", n, st)
 	}
 }
+
+// Units that are free in ones serve values, not entries: new keys may be refused
+// with memory free, but whatever is there can still be replaced.
+func TestReplaceWithNoLineToSpare(t *testing.T) {
+	t.Parallel()
+	r := heapRegion(t, Geometry{Size: MinSize, Slots: 1})
+	_, s := attached(t, r)
+	held := fillUp(t, s, "k", 20, 100) // an extent of one unit each
+	odd := false
+	for key := range held {
+		if odd = !odd; odd {
+			if err := s.Remove([]byte(key), Condition{}); err != nil {
+				t.Fatal(err)
+			}
+			delete(held, key)
+		}
+	}
+	for i := 0; ; i++ { // counters take the lines
+		if _, err := s.Set(fmt.Appendf(nil, "c%d", i), 1); errors.Is(err, ErrFull) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	st := r.Stats()
+	t.Logf("no line to spare with %.1f %% of the units free", 100*float64(st.Free)/float64(st.Used+st.Free))
+	if st.LargestValueAnyKey != 0 {
+		t.Errorf("no new key has room, and one of %d bytes is promised", st.LargestValueAnyKey)
+	}
+	for key := range held {
+		if _, err := s.Put([]byte(key), Put{Value: BytesValue(blob("!"+key, 20))}); err != nil {
+			t.Fatalf("a value of the same size: %v", err)
+		}
+		held[key] = blob("!"+key, 20)
+	}
+	wantHeld(t, s, held)
+}

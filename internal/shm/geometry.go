@@ -29,8 +29,8 @@ const (
 	shardLimit = 16 << 20
 	maxShards  = 1 << 16 // bits of the hash
 	// bucketShare is how many bytes of a shard there are for one bucket:
-	// entries alone make chains of four, mixed values shorter ones.
-	bucketShare = 256
+	// entries alone make chains of five, mixed values shorter ones.
+	bucketShare = 320
 	// bitmapGroup units share one word of marks and two of the bitmap.
 	bitmapGroup = 128
 )

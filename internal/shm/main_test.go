@@ -25,6 +25,7 @@ var childPrograms = map[string]func(args []string) error{
 	"worker": workerChild,
 	"master": masterChild,
 	"bench":  benchChild,
+	"linear": linearChild,
 }
 
 func TestMain(m *testing.M) {

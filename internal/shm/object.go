@@ -31,12 +31,16 @@ func (s *Store) read(dst, key []byte) (Item, error) {
 			break
 		}
 		if kindOf(f.word) == kindNarrow {
+			if f.e.expiry.Load() != f.expiry {
+				continue // the value is of one moment, the time to live of another
+			}
 			s.touch(sh, f.off)
 			return s.item(&f, nil), nil
 		}
 		out := grow(dst, f.length())
-		// The word and the version change before the first unit of the value is
-		// another's: as they were, so are the bytes.
+		// The word changes before the first unit of the value is given back. When
+		// it comes to be the same again, in another life of the line, the version
+		// has changed before it. As they were, so are the bytes.
 		if sh.copyOut(out[len(dst):], bodyOf(f.word)) && f.unchanged() {
 			s.touch(sh, f.off)
 			return s.item(&f, out), nil
@@ -122,9 +126,10 @@ func (s *Store) put(key []byte, p *Put) (Effect, error) {
 	var k target
 	k.aim(key, s.seed)
 	sh := s.shardOf(&k)
-	if p.Value.Integer && p.TTL <= 0 && p.If.always() {
+	// Without the lock a counter keeps its expiry, whoever changes that meanwhile.
+	if p.Value.Integer && p.KeepTTL && p.If.always() {
 		var f found
-		if _, ok := s.swapUnlocked(sh, &k, &f, p.Value.Int, p.KeepTTL); ok {
+		if _, ok := s.swapUnlocked(sh, &k, &f, p.Value.Int); ok {
 			return Effect{Version: f.versionOf()}, nil
 		}
 	}
@@ -274,6 +279,7 @@ func (s *Store) SetTTL(key []byte, ttl time.Duration, c Condition) (Item, error)
 		if kindOf(f.word) == kindNarrow && !freeze(f.e, f.word) {
 			continue
 		}
+		sh.numberLocked()
 		was := f.expires()
 		f.expiry = packExpiry(expiry, f.version)
 		put(&f.e.expiry, f.expiry)

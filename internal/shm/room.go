@@ -50,21 +50,26 @@ func (s *Store) reclaim(sh *shard) (n int) {
 		return 0
 	}
 	for b := 0; b < len(sh.buckets); b += sweepChunk {
-		n += s.reclaimFrom(sh, b, min(b+sweepChunk, len(sh.buckets)))
+		more, err := s.reclaimFrom(sh, b, min(b+sweepChunk, len(sh.buckets)))
+		if err != nil {
+			break // whoever wants the room finds out
+		}
+		n += more
 	}
 	return n
 }
 
-func (s *Store) reclaimFrom(sh *shard, from, to int) (n int) {
-	if s.lock(sh) != nil {
-		return 0 // another time
+// reclaimFrom is reclaim for some buckets. Errors: ErrLocked.
+func (s *Store) reclaimFrom(sh *shard, from, to int) (n int, err error) {
+	if err := s.lock(sh); err != nil {
+		return 0, err
 	}
 	defer s.unlock(sh)
 	s.timeHold(sh)
 	for b := from; b < to; b++ {
 		n += s.reclaimBucketLocked(sh, b)
 	}
-	return n
+	return n, nil
 }
 
 func (s *Store) reclaimBucketLocked(sh *shard, bucket int) (n int) {

@@ -3,6 +3,11 @@ package shm
 import (
 	"bytes"
 	"cmp"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"slices"
 	"strconv"
 	"time"
@@ -39,17 +44,18 @@ func (s *Store) Scan(dst []Key, prefix, cursor []byte, limit int) (keys []Key, n
 	end := uint64(len(s.region.shards)) * s.region.sb.buckets
 	for looked := 0; at.bucket < end; looked++ {
 		if looked == scanBuckets {
-			return keys, at.append(nil), nil
+			return keys, s.appendCursor(nil, at), nil
 		}
 		if bucket, err = s.readBucket(bucket[:0], at.bucket, prefix); err != nil {
 			return keys, nil, err
 		}
+		came := at
 		for _, f := range bucket {
-			if at.within && f.hash <= at.hash {
-				continue
+			if came.within && f.hash <= came.hash {
+				continue // of an earlier call
 			}
 			if len(keys)-len(dst) >= limit && !(at.within && f.hash == at.hash) {
-				return keys, at.append(nil), nil
+				return keys, s.appendCursor(nil, at), nil
 			}
 			keys = append(keys, f.Key)
 			at.hash, at.within = f.hash, true
@@ -67,28 +73,52 @@ type position struct {
 	hash   uint64
 }
 
-func (p position) append(dst []byte) []byte {
-	dst = strconv.AppendUint(dst, p.bucket, 16)
-	if p.within {
-		dst = append(dst, '-')
-		dst = strconv.AppendUint(dst, p.hash, 16)
+// A cursor is a position, encrypted and in hexadecimal: who knew the hash of a
+// key that he chose could find the seed, and aim keys at one bucket.
+const (
+	cursorWithin = 1 << 63 // beside the bucket
+	cursorBytes  = aes.BlockSize
+)
+
+func cursorCipher(sb *superblock) cipher.Block {
+	secret := binary.LittleEndian.AppendUint64([]byte("cursor"), sb.hashSeed)
+	key := sha256.Sum256(binary.LittleEndian.AppendUint64(secret, sb.instance))
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic(err) // not for a key of 32 bytes
 	}
-	return dst
+	return block
+}
+
+func (s *Store) appendCursor(dst []byte, p position) []byte {
+	var block [cursorBytes]byte
+	bucket := p.bucket
+	if p.within {
+		bucket |= cursorWithin
+	}
+	binary.LittleEndian.PutUint64(block[:], bucket)
+	binary.LittleEndian.PutUint64(block[8:], p.hash)
+	s.cursors.Encrypt(block[:], block[:])
+	return hex.AppendEncode(dst, block[:])
 }
 
 func (s *Store) parseCursor(text []byte) (p position, err error) {
 	if len(text) == 0 {
 		return p, nil
 	}
-	bucket, hash, within := cut(text)
-	ok := false
-	if p.bucket, ok = parseHex(bucket); !ok || p.bucket >= uint64(len(s.region.shards))*s.region.sb.buckets {
+	var block [cursorBytes]byte
+	if len(text) != hex.EncodedLen(len(block)) {
 		return p, ErrCursor
 	}
-	if p.within = within; within {
-		if p.hash, ok = parseHex(hash); !ok {
-			return p, ErrCursor
-		}
+	if _, err := hex.Decode(block[:], text); err != nil {
+		return p, ErrCursor
+	}
+	s.cursors.Decrypt(block[:], block[:])
+	p.bucket, p.hash = binary.LittleEndian.Uint64(block[:]), binary.LittleEndian.Uint64(block[8:])
+	p.within = p.bucket&cursorWithin != 0
+	p.bucket &^= cursorWithin
+	if p.bucket >= uint64(len(s.region.shards))*s.region.sb.buckets || !p.within && p.hash != 0 {
+		return p, ErrCursor
 	}
 	return p, nil
 }

@@ -2,10 +2,12 @@ package shm
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -170,10 +172,60 @@ func TestScanWithinABucket(t *testing.T) {
 	}
 }
 
+// Two keys of one hash, which only somebody with the seed can find, come both,
+// in one page if need be.
+func TestScanOfOneHash(t *testing.T) {
+	t.Parallel()
+	r := heapRegion(t, Geometry{Size: MinSize, Slots: 1})
+	_, s := attached(t, r)
+	for i := range uint64(20) {
+		first := binary.LittleEndian.AppendUint64(nil, 2*i)
+		second := binary.LittleEndian.AppendUint64(nil, 2*i+1)
+		a, b := fold(s.seed^mulC^2*i, mulA), fold(s.seed^mulC^(2*i+1), mulA)
+		first = binary.LittleEndian.AppendUint64(first, 77)
+		second = binary.LittleEndian.AppendUint64(second, 77^a^b)
+		h1, _ := hashKey(first, s.seed)
+		if h2, _ := hashKey(second, s.seed); h1 != h2 {
+			t.Fatal("the hashes differ")
+		}
+		for _, key := range [][]byte{first, second} {
+			if _, err := s.Set(key, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, limit := range []int{1, 2, 3, 39, 100} {
+		seen, cursor := map[string]int{}, []byte(nil)
+		for {
+			page, next, err := s.Scan(nil, nil, cursor, limit)
+			if err != nil || len(page) > limit+1 {
+				t.Fatalf("%d keys in a page of %d: %v", len(page), limit, err)
+			}
+			for _, k := range page {
+				seen[string(k.Key)]++
+			}
+			if cursor = next; next == nil {
+				break
+			}
+		}
+		for key, n := range seen {
+			if n != 1 {
+				t.Errorf("pages of %d: %x comes %d times", limit, key, n)
+			}
+		}
+		if len(seen) != 40 {
+			t.Errorf("pages of %d: %d keys of 40", limit, len(seen))
+		}
+	}
+	if n, err := s.RemovePrefix(nil); n != 40 || err != nil {
+		t.Errorf("removed %d, %v", n, err)
+	}
+}
+
 func TestScanRefusesCursors(t *testing.T) {
 	t.Parallel()
 	_, s := attached(t, heapRegion(t, Geometry{Size: MinSize, Slots: 1}))
-	for _, bad := range []string{"x", "-", "0-", "-0", "00", "ffffffff", "1-1-1", " 1", "1\x00"} {
+	for _, bad := range []string{"x", "-", "0-", "-0", "00", "ffffffff", "1-1-1", " 1", "1\x00", strings.Repeat("0", 32), strings.Repeat("g", 32), strings.Repeat("0", 34)} {
 		if _, _, err := s.Scan(nil, nil, []byte(bad), 10); !errors.Is(err, ErrCursor) {
 			t.Errorf("cursor %q: %v", bad, err)
 		}

@@ -64,9 +64,10 @@ func (sh *shard) largestNow(used uint64) uint64 {
 	if taken >= sh.unitsN {
 		return 0
 	}
-	bytes, run := uint64(0), uint64(0)
+	bytes, run, lines := uint64(0), uint64(0), 0
 	for i := range sh.bitmap {
 		free := ^sh.bitmap[i].Load()
+		lines += bits.OnesCount64(linesOf(free))
 		if free == ^uint64(0) {
 			run += 64
 			continue
@@ -82,6 +83,11 @@ func (sh *shard) largestNow(used uint64) uint64 {
 			left, free = left-zeros, free>>zeros
 		}
 	}
+	if lines < 2 { // one is for those who give one back
+		return 0
+	}
 	bytes += capacityOf(run)
-	return min(bytes-min(bytes, lineSize), capacityOf(sh.unitsN-taken))
+	// The reserve, the entry, and the pieces that the hands may leave of a run.
+	keep := (sh.unitsN/reserveShare+lineUnits)*unitSize + lineSize
+	return min(bytes-min(bytes, keep), capacityOf(sh.unitsN-taken))
 }

@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"crypto/cipher"
 	"fmt"
 	"os"
 	"sync"
@@ -19,7 +20,8 @@ type ID struct {
 // its methods may be called from any goroutine of the process, but SetPolicy.
 //
 // Every operation on keys is linearizable: it happens at one moment between
-// call and return, for all processes alike.
+// call and return, for all processes alike. Each may return ErrLocked where it
+// needs a shard's lock, and ErrCorrupt where it meets damage.
 type Store struct {
 	region *Region
 	seed   uint64
@@ -30,6 +32,9 @@ type Store struct {
 
 	evict    bool
 	maxValue uint64
+
+	sweepNext atomic.Uint64 // shard where the sweep goes on
+	cursors   cipher.Block  // what a cursor says of the hash is nobody's business
 
 	local []localLock
 	door  sync.Mutex // in front of the door, which is this process's, not a goroutine's
@@ -64,7 +69,10 @@ func newStore(r *Region, id ID, life *os.File) *Store {
 		slot:   r.slot(id.Slot),
 		life:   life,
 		local:  make([]localLock, len(r.shards)),
+
+		cursors: cursorCipher(&r.sb),
 	}
+	s.sweepNext.Store(uint64(id.Slot) % uint64(len(r.shards)))
 	s.SetPolicy(Policy{})
 	return s
 }
@@ -92,7 +100,11 @@ const timedShare = 16
 func (s *Store) lock(sh *shard) error {
 	l := &s.local[sh.index]
 	l.Lock()
-	waited, ok := acquire(&sh.header.lock, s.owner, lockLook)
+	limit := lockLook
+	if l.stuck == sh.lockState() {
+		limit = 0 // given up before, and nothing has moved since
+	}
+	waited, ok := acquire(&sh.header.lock, s.owner, limit)
 	if !ok {
 		var slept time.Duration
 		if slept, ok = s.outwait(sh, l); !ok {
@@ -101,6 +113,7 @@ func (s *Store) lock(sh *shard) error {
 		}
 		waited += slept
 	}
+	l.stuck = lockState{}
 	if waited > 0 {
 		add(&sh.header.waits, 1)
 		raise(&sh.header.longestWait, uint64(waited))

@@ -16,32 +16,49 @@ const (
 // and tells how many there were. Each worker calls it ten times a second; a
 // shard that one of them looks at is left alone by the others. It takes a
 // shard's lock for one bucket at a time, and only where something has expired.
+// The next call goes on where this one came to.
 func (s *Store) SweepExpired(limit time.Duration) (reclaimed int) {
-	began := nanotime()
-	n := len(s.region.shards)
+	deadline := nanotime() + int64(limit)
+	n := uint64(len(s.region.shards))
+	from := s.sweepNext.Load()
 	for i := range n {
-		sh := &s.region.shards[(i+s.id.Slot)%n] // not all workers at the same ones
-		h := sh.header
-		if h.expiring.Load() == 0 {
-			continue
-		}
-		last, at := h.sweptAt.Load(), s.region.clock()
-		if at < last+sweepPause || !cas(&h.sweptAt, last, at) {
-			continue
-		}
-		hand := h.sweepHand.Load() % uint64(len(sh.buckets))
-		for looked := range uint64(len(sh.buckets)) {
-			b := int((hand + looked) % uint64(len(sh.buckets)))
-			if s.hasExpired(sh, b) {
-				reclaimed += s.reclaimFrom(sh, b, b+1)
-			}
-			if looked%sweepStep == sweepStep-1 && nanotime()-began > int64(limit) {
-				put(&h.sweepHand, uint64(b+1))
-				return reclaimed
-			}
+		more, done := s.sweepShard(&s.region.shards[(from+i)%n], deadline)
+		reclaimed += more
+		if !done {
+			s.sweepNext.Store((from + i) % n)
+			return reclaimed
 		}
 	}
+	s.sweepNext.Store((from + 1) % n) // not all workers at the same one first
 	return reclaimed
+}
+
+// sweepShard goes on from the shard's hand to its last bucket. It is not done
+// when the deadline came first.
+func (s *Store) sweepShard(sh *shard, deadline int64) (reclaimed int, done bool) {
+	h := sh.header
+	if h.expiring.Load() == 0 {
+		return 0, true
+	}
+	last, at := h.sweptAt.Load(), s.region.clock()
+	if at < last+sweepPause || !cas(&h.sweptAt, last, at) {
+		return 0, true
+	}
+	for b := int(h.sweepHand.Load() % uint64(len(sh.buckets))); b < len(sh.buckets); b++ {
+		if s.hasExpired(sh, b) {
+			n, err := s.reclaimFrom(sh, b, b+1)
+			if err != nil {
+				return reclaimed, true
+			}
+			reclaimed += n
+		}
+		if b%sweepStep == sweepStep-1 && nanotime() > deadline {
+			put(&h.sweepHand, uint64(b+1))
+			return reclaimed, false
+		}
+	}
+	put(&h.sweepHand, 0)
+	return reclaimed, true
 }
 
 // hasExpired looks at a bucket without the lock: what it reads may be anything,

@@ -9,9 +9,9 @@ import (
 // sets bits before the units are linked and clears them after they are not: a
 // death in between leaves bits set that no entry reaches, until Recover.
 
-// reserveShare of a shard's units are for changes that give back as much as
-// they take: what is full can still be replaced.
-const reserveShare = 256
+// reserveShare of a shard's units, and its last line, are for changes that give
+// back as much as they take: what is full can still be replaced.
+const reserveShare = 512
 
 // unitsFor is how many units n bytes take in extents of full length.
 func unitsFor(n int) uint64 {
@@ -109,7 +109,18 @@ func hint(p *atomic.Uint64, v uint64) {
 // are free together. Lines are looked for from the end down and runs from the
 // beginning up: between runs of odd lengths, lines would leave a unit free each.
 func (sh *shard) takeLineLocked() (first uint64, ok bool) {
-	const firsts = 0x5555555555555555 // of each line
+	if first, ok = sh.findLineLocked(); ok {
+		sh.useLocked(first, lineUnits)
+	}
+	return first, ok
+}
+
+func (sh *shard) hasLine() bool {
+	_, ok := sh.findLineLocked()
+	return ok
+}
+
+func (sh *shard) findLineLocked() (first uint64, ok bool) {
 	words := uint64(len(sh.bitmap))
 	hand := sh.header.lineHand.Load() % words // from the end
 	for i := range words {
@@ -118,15 +129,18 @@ func (sh *shard) takeLineLocked() (first uint64, ok bool) {
 			down -= words
 		}
 		at := words - 1 - down
-		free := ^sh.bitmap[at].Load()
-		if lines := free & (free >> 1) & firsts; lines != 0 {
+		if lines := linesOf(^sh.bitmap[at].Load()); lines != 0 {
 			hint(&sh.header.lineHand, down)
-			first = at*64 + 63 - uint64(bits.LeadingZeros64(lines))
-			sh.useLocked(first, lineUnits)
-			return first, true
+			return at*64 + 63 - uint64(bits.LeadingZeros64(lines)), true
 		}
 	}
 	return 0, false
+}
+
+// linesOf has a bit for each line of which both units are in free.
+func linesOf(free uint64) uint64 {
+	const firsts = 0x5555555555555555 // units of each line
+	return free & (free >> 1) & firsts
 }
 
 // inUse says whether any of n units, at most 64, is used.

@@ -13,9 +13,9 @@ import "math"
 // A new entry's generation is the low bits of its version, which each entry of
 // the shard takes another of. It moves on with each change that does not let
 // the value grow. So whoever read an earlier life of the word is refused,
-// unless his thread was stopped just between the load and the swap while the
-// shard made a multiple of 524,288 entries and the line is a counter again, of
-// the same value. See docs/adr/0003-counter-word.md.
+// unless his thread was stopped between the load and the swap while the shard
+// made a multiple of 524,288 writes and the line is a counter again, of the same
+// value. See docs/adr/0003-counter-word.md.
 const (
 	kindDead   = 0
 	kindWide   = 1
