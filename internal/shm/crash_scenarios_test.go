@@ -195,8 +195,8 @@ func scenariosOfRoom() []scenario {
 	}
 	prefixed := prepared(putBytes("p1", a100), set("p2", 2), putBytes("p3", text('p', 600)), putFor("p4", integer(4), lifetime), set("q1", 1), putBytes("q2", a100))
 	return []scenario{
-		{"many extents", fragmented(900), []step{putBytes("big", text('c', 900)), putBytes("a", text('d', 90)), putBytes("big", text('e', 800)), remove("big")}},
-		{"refused halfway", fragmented(5200), []step{putBytes("big", text('c', 5200)).refused(ErrFull), putBytes("a", text('d', 90))}},
+		{"many extents", fragmented(900), []step{putBytes("big", text('c', 900)), pieces("big", 15), putBytes("a", text('d', 90)), putBytes("big", text('e', 800)), remove("big")}},
+		{"refused halfway", fragmented(5200), []step{halfway(putBytes("big", text('c', 5200))), putBytes("a", text('d', 90))}},
 		{"full", full(0), []step{
 			putBytes("new", a100).refused(ErrFull), set("more", 1).refused(ErrFull), putBytes("a", text('b', 100)), set("n", 2),
 			set("n", wide), putFor("n", integer(3), lifetime), remove("a"), putBytes("a", text('c', 90)),

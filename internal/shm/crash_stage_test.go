@@ -167,7 +167,9 @@ func (st *stage) reference() {
 				st.t.Fatal(err)
 			}
 		})
-		st.stores += stores
+		if st.stores += stores; stores < sp.least {
+			st.t.Fatalf("%s: %d stores, at least %d are wanted", sp.name, stores, sp.least)
+		}
 		shown, err := look(victim, &st.arena)
 		if err != nil {
 			st.t.Fatal(err)

@@ -18,6 +18,8 @@ type step struct {
 	// bulk steps remove keys each on its own: while one is under way, any of
 	// those that it removes may be gone.
 	bulk bool
+	// least stores are in it, or it is not what its scenario is about.
+	least int
 }
 
 func (st step) run(s *Store) error {
@@ -225,6 +227,39 @@ func letting(st step) step {
 	}
 	st.bulk = true
 	return st
+}
+
+// halfway is a step that is refused when it has taken memory.
+func halfway(st step) step {
+	st = st.refused(ErrFull)
+	st.least = 100
+	return st
+}
+
+// pieces makes sure that a value is in at least so many extents.
+func pieces(key string, least int) step {
+	return step{
+		name: fmt.Sprintf("pieces of %.8q", key),
+		do: func(s *Store) error {
+			var k target
+			var f found
+			k.aim([]byte(key), s.seed)
+			sh := s.shardOf(&k)
+			if sh.find(&k, &f) != present {
+				return errors.New("not found")
+			}
+			n := 0
+			for ref := bodyOf(f.word); ref != 0; n++ {
+				_, header, _ := sh.extentAt(ref)
+				ref = header & refMask
+			}
+			if n < least {
+				return fmt.Errorf("%d extents, at least %d are wanted", n, least)
+			}
+			return nil
+		},
+		model: func(*world) {},
+	}
 }
 
 // hands says where the search for free memory begins: for lines, as a share of

@@ -70,15 +70,6 @@ func (w world) moment(ms uint64) uint64 {
 	return w.clock + ms
 }
 
-// after is the model when n of the steps were done.
-func (w world) after(steps []step, n int) world {
-	w = w.clone()
-	for _, st := range steps[:n] {
-		st.model(&w)
-	}
-	return w
-}
-
 // look reads every key that a region shows. The bytes are in arena, until the
 // next look.
 func look(s *Store, arena *[]byte) (map[string]Item, error) {

@@ -8,49 +8,12 @@ import (
 	"os"
 	"strconv"
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 )
-
-type ledgerPage []atomic.Uint64
-
-func openLedger(path string) ([]ledgerPage, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	size := killSlots * killGoroutines * pageLen * 8
-	if err := f.Truncate(int64(size)); err != nil {
-		return nil, err
-	}
-	b, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return nil, err
-	}
-	pages := make([]ledgerPage, killSlots*killGoroutines)
-	for i := range pages {
-		pages[i] = memoryOf(b).words(uint64(i)*pageLen*8, pageLen)
-	}
-	return pages, nil
-}
-
-// intend writes what is about to happen, in this order: a reader believes the
-// amount only beside an intent.
-func (p ledgerPage) intend(kind, key int, amount uint64) {
-	p[atAmount].Store(amount)
-	p[atIntent].Store(uint64(kind)<<32 | uint64(key))
-}
-
-func (p ledgerPage) settle() {
-	p[atOps].Add(1)
-	p[atIntent].Store(0)
-}
 
 func sumKey(i int) []byte { return fmt.Appendf(nil, "sum:%d", i) }
 func potKey(i int) []byte { return fmt.Appendf(nil, "pot:%d", i) }
 
-// ownKey has every class of length, so that slabs fill and empty.
+// ownKey has every length, so that keys go on in chains.
 func ownKey(page, i int) []byte {
 	key := fmt.Appendf(nil, "own:%d:%d:", page, i)
 	for len(key) < i*33 {
@@ -96,7 +59,7 @@ func adderChild(args []string) error {
 func adder(s *Store, p ledgerPage, page int, rng *rand.Rand, stop *atomic.Bool) error {
 	for !stop.Load() {
 		var err error
-		switch rng.IntN(4) {
+		switch rng.IntN(8) {
 		case 0:
 			i, by := rng.IntN(sumKeys), rng.Int64N(3)+1
 			p.intend(intentSum, i, uint64(by))
@@ -121,6 +84,21 @@ func adder(s *Store, p ledgerPage, page int, rng *rand.Rand, stop *atomic.Bool) 
 			}
 		case 3:
 			err = ownOperation(s, p, page, rng)
+		case 4:
+			err = docOperation(s, p, page, rng)
+		case 5:
+			err = sharedOperation(s, p, rng)
+		case 6:
+			_, _, err = readDocument(s, docKey(rng.IntN(killSlots*killGoroutines), rng.IntN(docKeys)))
+			if errors.Is(err, ErrNotFound) {
+				err = nil
+			}
+		case 7: // adds meanwhile are not lost
+			key, life := sumKey(rng.IntN(sumKeys)), docLife
+			if rng.IntN(2) == 0 {
+				life = 0
+			}
+			_, err = s.SetTTL(key, life, Condition{Present: true})
 		}
 		if err != nil {
 			return err

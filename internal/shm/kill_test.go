@@ -20,28 +20,19 @@ import (
 //     deleted and what is left is every acknowledged add, likewise; a take in
 //     flight at a kill may have carried its value away;
 //   - own keys belong to one goroutine, which does anything with them: each is
-//     as its last answer said, or in flight before or after, nothing else.
+//     as its last answer said, or in flight before or after, nothing else;
+//   - documents belong to one goroutine, too, and everybody reads them: values
+//     that say what they are, so that a torn or an older one is found;
+//   - shared documents are read, changed and put back by everybody under the
+//     condition that nobody else did meanwhile: each counts its changes.
 const (
 	killSlots      = 8
 	killGoroutines = 3
 	sumKeys        = 24
 	potKeys        = 2048
 	ownKeys        = 16
-
-	// A goroutine's page of the ledger in words.
-	atIntent = 0 // kind<<32 | key, 0 when nothing is in flight
-	atAmount = 1 // of an add in flight; for an own key the state it will have
-	atOps    = 2
-	atSum    = 8
-	atPot    = atSum + sumKeys
-	atTaken  = atPot + potKeys
-	atOwn    = atTaken + potKeys // 0 absent, else value<<1 | 1
-	pageLen  = atOwn + ownKeys
-
-	intentSum   = 1
-	intentPot   = 2
-	intentTaken = 3
-	intentOwn   = 4
+	docKeys        = 12 // of a goroutine
+	sharedKeys     = 8
 )
 
 // killRun is the parent's view.
@@ -105,6 +96,10 @@ func (k *killRun) settle(page int, p ledgerPage) {
 		k.inFlight[string(potKey(i))] += int64(amount)
 	case intentTaken:
 		k.carried[string(potKey(i))] = true
+	case intentShared:
+		k.inFlight[string(sharedKey(i))]++
+	case intentDoc:
+		k.settleDoc(page, i, amount)
 	case intentOwn:
 		before, got := p[atOwn+i].Load(), k.own(page, i)
 		if got != before && got != amount {
@@ -146,7 +141,7 @@ func kills(t *testing.T) int {
 
 func TestKilledProcesses(t *testing.T) {
 	t.Parallel()
-	r := mappedRegion(t, Geometry{Size: 8 << 20, Slots: killSlots})
+	r := mappedRegion(t, Geometry{Size: 32 << 20, Slots: killSlots})
 	master, _, err := r.AttachMaster(false)
 	if err != nil {
 		t.Fatal(err)
@@ -161,6 +156,11 @@ func TestKilledProcesses(t *testing.T) {
 	// Some sums cross from narrow to wide on the way.
 	for i := range sumKeys {
 		if _, err := master.Set(sumKey(i), k.sumStart(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range sharedKeys {
+		if _, err := master.Put(sharedKey(i), Put{Value: BytesValue(document(sharedKey(i), 0, nil))}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -230,6 +230,18 @@ func (k *killRun) verify() {
 				k.t.Errorf("own key %d of page %d is %#x, want %#x", i, page, got, want)
 			}
 		}
+		for i := range docKeys {
+			if got, want := k.doc(page, i), p[atDoc+i].Load(); got != want {
+				k.t.Errorf("document %d of page %d is %#x, want %#x", i, page, got, want)
+			}
+		}
+	}
+	for i := range sharedKeys {
+		seq, _, err := readDocument(k.master, sharedKey(i))
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		k.within(sharedKey(i), int64(seq), k.acknowledged(atShared+i))
 	}
 }
 

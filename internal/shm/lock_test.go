@@ -91,3 +91,22 @@ func TestRecoverWakes(t *testing.T) {
 		})
 	}
 }
+
+// The arguments are in a shard as any key, and come back with it.
+func TestRecoverOfTheArgumentsShard(t *testing.T) {
+	master, a, b := twoMappings(t)
+	if err := a.SetArgs([]byte("[]")); err != nil {
+		t.Fatal(err)
+	}
+	holdLock(a, "")
+	done, err := master.Recover(a.id)
+	if err != nil || done.Locks != 1 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if args, err := b.Args(nil); err != nil || string(args) != "[]" {
+		t.Fatalf("%q, %v", args, err)
+	}
+	if err := b.SetArgs([]byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -26,6 +26,7 @@ var childPrograms = map[string]func(args []string) error{
 	"master": masterChild,
 	"bench":  benchChild,
 	"linear": linearChild,
+	"putter": putterChild,
 }
 
 func TestMain(m *testing.M) {

@@ -38,8 +38,6 @@ const (
 	modelKind = 3 << 6
 )
 
-func modelGen(w uint8) uint8 { return w >> 3 & 7 }
-
 // name is an identity in a lock word: generation 7..4 | slot+1 3..1 | waiters 0.
 func modelName(slot, gen uint8) uint8 { return gen<<4 | (slot+1)<<1 }
 

@@ -130,11 +130,12 @@ var modelCases = []struct {
 	{"two masters, one death", true, lockModel{programs: []string{"A", "D"}, masters: 2, mortal: true, crashes: 1}},
 	{"successive masters, three deaths", true, lockModel{programs: []string{"A"}, masters: 1, mortal: true, crashes: 3}},
 	{"replaced beside an add", true, lockModel{programs: []string{"AR", "A"}, masters: 1, crashes: 2}},
-	{"bytes beside a reader", true, lockModel{programs: []string{"PP", "G", "O"}, masters: 1, crashes: 1}},
+	{"bytes beside a reader", true, lockModel{programs: []string{"PPO", "G"}, masters: 1, crashes: 1}},
 	{"bytes removed beside a reader", true, lockModel{programs: []string{"PD", "G", "O"}, masters: 1, crashes: 1}},
 	{"counter and bytes", true, lockModel{programs: []string{"AP", "A"}, masters: 1, crashes: 1}},
 	{"three workers, two deaths", false, lockModel{programs: []string{"A", "D", "A"}, masters: 1, crashes: 2}},
 	{"replaced beside two adds", false, lockModel{programs: []string{"AR", "A", "A"}, masters: 1, crashes: 1}},
+	{"bytes beside a reader and another's", false, lockModel{programs: []string{"PP", "G", "O"}, masters: 1, crashes: 1}},
 	{"bytes beside a reader, two deaths", false, lockModel{programs: []string{"PPO", "G"}, masters: 1, crashes: 2}},
 	{"two masters, two deaths", false, lockModel{programs: []string{"A", "D"}, masters: 2, mortal: true, crashes: 2}},
 	{"successive masters, two workers", false, lockModel{programs: []string{"A", "A"}, masters: 1, mortal: true, crashes: 2}},
@@ -165,8 +166,9 @@ func TestModelFindsFlaws(t *testing.T) {
 	joined := lockModel{programs: []string{"A", "D"}, masters: 2, mortal: true, crashes: 2}
 	successive := lockModel{programs: []string{"A"}, masters: 1, mortal: true, crashes: 2}
 	replaced := lockModel{programs: []string{"AR", "A"}, masters: 1, crashes: 1}
-	read := lockModel{programs: []string{"PP", "G", "O"}, masters: 1, crashes: 1}
-	removed := lockModel{programs: []string{"PD", "G", "O"}, masters: 1, crashes: 1}
+	read := lockModel{programs: []string{"PPO", "G"}, masters: 1, crashes: 1}
+	beside := lockModel{programs: []string{"PP", "G", "O"}, masters: 1, crashes: 1}
+	removed := lockModel{programs: []string{"PDO", "G"}, masters: 1, crashes: 1}
 	for _, c := range []struct {
 		name string
 		lockModel
@@ -195,7 +197,7 @@ func TestModelFindsFlaws(t *testing.T) {
 		{"old value given back before the new one is taken", read, modelFlaws{giveFirst: true}, "should be"},
 		{"recovery without a rebuild", two, modelFlaws{noRebuild: true}, "are in use"},
 		{"rebuild that kills nothing", read, modelFlaws{keepWords: true}, "believes in a value"},
-		{"rebuild that does not move seq on", read, modelFlaws{keepSeq: true}, "does not find"},
+		{"rebuild that does not move seq on", beside, modelFlaws{keepSeq: true}, "does not find"},
 		{"rebuild that leaves what is dead", two, modelFlaws{keepLinked: true}, "a dead entry is linked"},
 		// The margins of the protocol: it holds without them.
 		{"recovery wakes one", three, modelFlaws{wakeOne: true}, ""},
