@@ -18,8 +18,11 @@ func evicting(t *testing.T, g Geometry) (*Region, *Store) {
 // is read between.
 func TestEvictionKeepsWhatIsUsed(t *testing.T) {
 	t.Parallel()
-	r, s := evicting(t, Geometry{Size: 4 << 20, Slots: 1})
-	const hot, flood = 1000, 60_000
+	hot, flood, size := 1000, 60_000, int64(4<<20)
+	if testing.Short() {
+		hot, flood, size = 200, 8000, MinSize
+	}
+	r, s := evicting(t, Geometry{Size: size, Slots: 1})
 	hotKey := func(i int) []byte { return fmt.Appendf(nil, "hot%04d", i) }
 	args := []byte(`{"never":"evicted"}`)
 	if err := s.SetArgs(args); err != nil {
@@ -55,7 +58,7 @@ func TestEvictionKeepsWhatIsUsed(t *testing.T) {
 	if uint64(evicted) != st.Evictions || evicted == 0 {
 		t.Errorf("replies tell %d evictions, the region %d", evicted, st.Evictions)
 	}
-	if st.Entries+st.Evictions != hot+flood {
+	if st.Entries+st.Evictions != uint64(hot+flood) {
 		t.Errorf("%d entries and %d evictions of %d keys", st.Entries, st.Evictions, hot+flood)
 	}
 	if got, err := s.Args(nil); err != nil || !bytes.Equal(got, args) {
@@ -68,7 +71,11 @@ func TestEvictionKeepsWhatIsUsed(t *testing.T) {
 func TestEvictionNeverRefuses(t *testing.T) {
 	t.Parallel()
 	r, s := evicting(t, Geometry{Size: 4 << 20, Slots: 1})
-	for i := range 100_000 {
+	counters := 100_000
+	if testing.Short() {
+		counters = 20_000
+	}
+	for i := range counters {
 		if _, did, err := s.Increment(fmt.Appendf(nil, "n%06d", i), 1, 0, 0); err != nil || !did.Created {
 			t.Fatalf("counter %d: %+v, %v", i, did, err)
 		}

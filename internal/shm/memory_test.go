@@ -100,7 +100,11 @@ func (h *hoard) mixed() int { return int(50 * math.Pow(1024, h.rng.Float64())) }
 // bytes fill it.
 func TestSmallValuesFillTheRegion(t *testing.T) {
 	t.Parallel()
-	h := newHoard(t, 32<<20)
+	size := int64(32 << 20)
+	if testing.Short() {
+		size = 8 << 20
+	}
+	h := newHoard(t, size)
 	first, full := h.fill(h.small)
 	t.Logf("%d keys: %.1f %% at the first refusal, %.1f %% in the end", len(h.sizes), first*100, full*100)
 	if first < 0.75 {
@@ -119,7 +123,7 @@ func TestChurnLeavesRoom(t *testing.T) {
 	t.Parallel()
 	size := int64(32 << 20)
 	if testing.Short() {
-		size = 8 << 20
+		size = 4 << 20
 	}
 	h := newHoard(t, size)
 	h.fill(h.small)
