@@ -107,8 +107,12 @@ func TestSmallValuesFillTheRegion(t *testing.T) {
 	h := newHoard(t, size)
 	first, full := h.fill(h.small)
 	t.Logf("%d keys: %.1f %% at the first refusal, %.1f %% in the end", len(h.sizes), first*100, full*100)
-	if first < 0.75 {
-		t.Errorf("%.1f %% of the file are keys and values at the first refusal, want 75", first*100)
+	if full < 0.75 {
+		t.Errorf("%.1f %% of the file are keys and values when it is full, want 75", full*100)
+	}
+	// One shard of many is the first that is full.
+	if first < 0.73 {
+		t.Errorf("%.1f %% of the file are keys and values at the first refusal", first*100)
 	}
 	h.checked("full")
 	if st := h.r.Stats(); float64(st.Free) > 0.01*float64(st.Size) {

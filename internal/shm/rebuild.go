@@ -42,8 +42,12 @@ type tally struct{ entries, expiring, used uint64 }
 
 // retakeLocked marks what one bucket reaches.
 func (sh *shard) retakeLocked(at uint64, sum *tally) error {
+	steps := uint64(0)
 	for link := sh.mem.word(at).Load(); link != 0; link = sh.mem.word(at).Load() {
 		off := link & offsetMask
+		if steps++; steps > sh.unitsN { // dead entries in a circle
+			return errChain
+		}
 		if !sh.isLine(off) || !sh.retakeUnits((off-sh.units)/unitSize, lineUnits, sum) {
 			return errChain
 		}

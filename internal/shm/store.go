@@ -33,7 +33,9 @@ type Store struct {
 	evict    bool
 	maxValue uint64
 
-	sweepNext atomic.Uint64 // shard where the sweep goes on
+	sweeping  sync.Mutex
+	sweepNext int // shard where the sweep goes on
+
 	cursors   cipher.Block  // what a cursor says of the hash is nobody's business
 
 	local []localLock
@@ -72,7 +74,7 @@ func newStore(r *Region, id ID, life *os.File) *Store {
 
 		cursors: cursorCipher(&r.sb),
 	}
-	s.sweepNext.Store(uint64(id.Slot) % uint64(len(r.shards)))
+	s.sweepNext = id.Slot % len(r.shards) // not all workers at the same one first
 	s.SetPolicy(Policy{})
 	return s
 }

@@ -19,17 +19,16 @@ const (
 // The next call goes on where this one came to.
 func (s *Store) SweepExpired(limit time.Duration) (reclaimed int) {
 	deadline := nanotime() + int64(limit)
-	n := uint64(len(s.region.shards))
-	from := s.sweepNext.Load()
-	for i := range n {
-		more, done := s.sweepShard(&s.region.shards[(from+i)%n], deadline)
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock()
+	for range s.region.shards {
+		more, done := s.sweepShard(&s.region.shards[s.sweepNext], deadline)
 		reclaimed += more
 		if !done {
-			s.sweepNext.Store((from + i) % n)
-			return reclaimed
+			break
 		}
+		s.sweepNext = (s.sweepNext + 1) % len(s.region.shards)
 	}
-	s.sweepNext.Store((from + 1) % n) // not all workers at the same one first
 	return reclaimed
 }
 
