@@ -36,7 +36,7 @@ type Store struct {
 	sweeping  sync.Mutex
 	sweepNext int // shard where the sweep goes on
 
-	cursors   cipher.Block  // what a cursor says of the hash is nobody's business
+	cursors cipher.Block // what a cursor says of the hash is nobody's business
 
 	local []localLock
 	door  sync.Mutex // in front of the door, which is this process's, not a goroutine's
@@ -50,7 +50,6 @@ type localLock struct {
 	since int64     // ns; when the shared lock was taken, 0 where that is not timed
 	turns uint32    // times it was taken
 	stuck lockState // where it was given up: others need not wait as long
-
 }
 
 // Policy is what a process does that it could do otherwise.
