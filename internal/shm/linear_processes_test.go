@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -49,6 +50,10 @@ func linearChild(args []string) error {
 	if err != nil {
 		return err
 	}
+	go func() { // no process outlives the test
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
 	ended := make(chan error, linearCallers)
 	for i := range linearCallers {
 		go func() { ended <- l.run(s.ID().Slot*linearCallers+i, s, uint64(n[1])) }()
@@ -124,7 +129,7 @@ func TestLinearizableProcesses(t *testing.T) {
 		spawn(slot)
 	}
 	for slot, c := range children {
-		if err := c.finish(); err != nil {
+		if err := c.cmd.Wait(); err != nil { // the tickets end
 			t.Errorf("the process in slot %d: %v", slot, err)
 		}
 		if _, err := master.Recover(ids[slot]); err != nil {
