@@ -115,7 +115,7 @@ func TestCheckFindsFlippedBits(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	flipped := 10_000
 	if testing.Short() {
-		flipped = 1000
+		flipped = 500
 	}
 	r := populated(t)
 	f := &flips{t: t, r: r, unseen: map[string]int{}}

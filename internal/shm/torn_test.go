@@ -24,6 +24,11 @@ func TestReadersGetWholeValues(t *testing.T) {
 			master, first := attached(t, r)
 			stores := []*Store{first, newWorker(t, r, master), newWorker(t, r, master), newWorker(t, r, master)}
 			keys := [][]byte{[]byte("key"), bytes.Repeat([]byte("k"), 300)}
+			for _, key := range keys { // from here on they are there
+				if _, err := first.Set(key, 1); err != nil {
+					t.Fatal(err)
+				}
+			}
 			var stop atomic.Bool
 			var running sync.WaitGroup
 			var stamp, written, reads atomic.Uint64
@@ -45,7 +50,9 @@ func TestReadersGetWholeValues(t *testing.T) {
 						}
 						it, err := s.Read(nil, key)
 						if err != nil {
-							continue // it is not there yet
+							t.Errorf("a key that is replaced all the time: %v", err)
+							stop.Store(true)
+							return
 						}
 						reads.Add(1)
 						if n := len(it.Bytes); n > 0 && !bytes.Equal(it.Bytes, bytes.Repeat(it.Bytes[:8], n/8)) || it.Integer && it.Int != 1 {
