@@ -105,6 +105,7 @@ func BenchmarkParallel(b *testing.B) {
 			keys := benchKeys(16 * each)
 			s := benchObjects(b, 32<<20, keys, 100)
 			var next atomic.Int64
+			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
 				own := keys[int(next.Add(1)-1)%16*each:][:each]
 				room, value := make([]byte, 0, 100), make([]byte, 100)
