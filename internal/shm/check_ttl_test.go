@@ -1,8 +1,6 @@
 package shm
 
 import (
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -29,29 +27,24 @@ func TestCheckAmongChangesInPlace(t *testing.T) {
 			if _, err := s.Set(key, 1); err != nil {
 				t.Fatal(err)
 			}
-			var stop atomic.Bool
-			var changing sync.WaitGroup
-			changing.Go(func() {
-				for i := 0; !stop.Load(); i++ {
-					if err := change(s, i); err != nil {
-						t.Error(err)
-					}
-				}
-			})
-			checked, checks := 0, 60
+			checked, checks := 0, 100
 			if testing.Short() {
-				checks = 10
+				checks = 20
 			}
-			for range checks {
-				report := r.Check()
+			for n := range checks {
+				report := checkAmong(r, []*Store{s}, func(s *Store, i int) {
+					for ; i < 20_000; i += 1 + n {
+						if err := change(s, i); err != nil {
+							t.Error(err)
+						}
+					}
+				})
 				checked += report.Shards - len(report.Busy)
 				if len(report.Violations) > 0 {
 					t.Errorf("false alarm: %v", report.Violations)
 					break
 				}
 			}
-			stop.Store(true)
-			changing.Wait()
 			if checked == 0 {
 				t.Error("the shard never held still: nothing was checked")
 			}

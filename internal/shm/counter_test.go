@@ -129,8 +129,11 @@ func TestFull(t *testing.T) {
 func TestRoomMovesBetweenKeyLengths(t *testing.T) {
 	t.Parallel()
 	_, s := attached(t, heapRegion(t, Geometry{Size: MinSize, Slots: 1}))
-	firstFill := map[int]int{}
-	for round := range 3 {
+	firstFill, rounds := map[int]int{}, 3
+	if testing.Short() {
+		rounds = 1
+	}
+	for round := range rounds {
 		for _, length := range []int{8, 100, MaxKey, 20, 200, 8} {
 			n := 0
 			for ; ; n++ {

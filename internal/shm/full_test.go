@@ -52,7 +52,11 @@ func TestFullFromManyAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, b := range backings {
 		t.Run(b.name, func(t *testing.T) {
-			r := b.make(t, Geometry{Size: 4 << 20, Slots: 4})
+			size := int64(4 << 20)
+			if testing.Short() {
+				size = MinSize
+			}
+			r := b.make(t, Geometry{Size: size, Slots: 4})
 			master, first := attached(t, r)
 			stores := []*Store{first, newWorker(t, r, master), newWorker(t, r, master), newWorker(t, r, master)}
 			if _, err := first.Set([]byte("counter"), 0); err != nil {

@@ -8,15 +8,18 @@ import (
 	"testing"
 )
 
-// tied makes n keys of one 64-bit hash: after the first word they differ by
-// what the second one takes away again.
-func tied(t *testing.T, seed uint64, n int) (keys [][]byte) {
+// tied makes n keys of one 64-bit hash that begin alike: after a word of their
+// own comes one that takes away again what that did.
+func tied(t *testing.T, seed uint64, begin []byte, n int) (keys [][]byte) {
 	t.Helper()
-	want := uint64(0)
+	var want uint64
 	for i := range n {
-		first := uint64(i) * mulC
-		key := binary.LittleEndian.AppendUint64(nil, first)
-		key = binary.LittleEndian.AppendUint64(key, fold(seed^mulC^first, mulA)^mulB)
+		state, own := seed^mulC, uint64(i)*mulC
+		for at := 0; at < len(begin); at += 8 {
+			state = fold(state^binary.LittleEndian.Uint64(begin[at:]), mulA)
+		}
+		key := binary.LittleEndian.AppendUint64(bytes.Clone(begin), own)
+		key = binary.LittleEndian.AppendUint64(key, fold(state^own, mulA)^mulB)
 		hash, _ := hashKey(key, seed)
 		if i == 0 {
 			want = hash
@@ -35,7 +38,7 @@ func TestKeysOfOneHash(t *testing.T) {
 	t.Parallel()
 	r := heapRegion(t, Geometry{Size: 4 << 20, Slots: 1})
 	_, s := attached(t, r)
-	keys := tied(t, s.seed, 5)
+	keys := tied(t, s.seed, nil, 5)
 	for i, key := range keys {
 		if _, err := s.Put(key, Put{Value: IntegerValue(int64(i))}); err != nil {
 			t.Fatal(err)
@@ -87,6 +90,30 @@ func TestKeysOfOneHash(t *testing.T) {
 		}
 		if _, err := s.Get(key); !errors.Is(err, ErrNotFound) {
 			t.Errorf("key %d of one hash, removed: %v", i, err)
+		}
+	}
+}
+
+// Long keys of one hash that agree in what an entry has of them are told apart
+// by the rest.
+func TestLongKeysOfOneHash(t *testing.T) {
+	t.Parallel()
+	_, s := attached(t, heapRegion(t, Geometry{Size: MinSize, Slots: 1}))
+	keys := tied(t, s.seed, bytes.Repeat([]byte{0xf7}, 48), 4)
+	for i, key := range keys[1:] {
+		if did, err := s.Put(key, Put{Value: IntegerValue(int64(i))}); err != nil || !did.Created {
+			t.Fatalf("key %d: %+v, %v", i, did, err)
+		}
+	}
+	if v, err := s.Get(keys[0]); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a key that is not there: %d, %v", v, err)
+	}
+	for i, key := range keys[1:] {
+		if v, err := s.Get(key); v != int64(i) || err != nil {
+			t.Errorf("key %d: %d, %v", i, v, err)
+		}
+		if n, err := s.Delete(key); n != int64(i) || err != nil {
+			t.Errorf("delete key %d: %d, %v", i, n, err)
 		}
 	}
 }
