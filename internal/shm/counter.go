@@ -131,41 +131,38 @@ func (d draft) integerVersion(n int64) Version {
 	return Version{d.version, uint32(d.version&genMask) + 1, n}
 }
 
-// changeLocked changes the counter that was found to v, in its place and with
-// its expiry. It is not done when somebody added to it since. One store makes
-// the change; who reads a wide counter takes the lock.
+// changeLocked changes the counter that was found to v, with its expiry. It is
+// not done when somebody added to it since. One store makes the change; who
+// reads a wide counter takes the lock.
 //
 //	narrow -> narrow  swap the word
 //	narrow -> wide    store wide, which nobody reads yet; swap the word
 //	wide   -> narrow  store the word; clear wide, which nobody reads any more
-//	wide   -> wide    store the word with its next generation; store wide
+//	wide   -> wide    store wide, if it grows
 //
-// A generation that would come round costs another entry. Errors: ErrFull, then.
+// What is left takes another entry: a wide counter that does not grow, whose
+// generation and value are in two words; and a generation that would come round.
+// Errors: ErrFull, then.
 func (sh *shard) changeLocked(k *target, v int64, at place, f *found) (version Version, done bool, err error) {
+	wide, fits := kindOf(f.word) == kindWide, fitsNarrow(v)
 	gen, ok := nextGen(genOf(f.word), f.integer(), v, f.version)
-	if !ok {
+	if !ok || wide && !fits && v <= f.integer() {
 		d, changed, err := sh.replaceLocked(k, &payload{integer: true, n: v, expiry: f.expiry & expiryMask}, at, f)
 		f.off = d.off
 		return d.integerVersion(v), !changed && err == nil, err
 	}
 	version = Version{f.version, uint32(gen) + 1, v}
-	wide := kindOf(f.word) == kindWide
-	if wide || !fitsNarrow(v) {
+	if wide || !fits {
 		sh.numberLocked()
 	}
 	switch {
-	case wide && fitsNarrow(v):
+	case wide && fits:
 		narrow(f.e, v, gen)
 		return version, true, nil
 	case wide:
-		// A death between the two leaves the value as it was, in a generation
-		// that nobody has seen.
-		if next := wideWord(gen); next != f.word {
-			put(&f.e.word, next)
-		}
 		put(&f.e.wide, uint64(v))
 		return version, true, nil
-	case fitsNarrow(v):
+	case fits:
 		return version, cas(&f.e.word, f.word, narrowWord(gen, v)), nil
 	default:
 		return version, widen(f.e, f.word, v, gen), nil

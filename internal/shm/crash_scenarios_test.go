@@ -119,6 +119,7 @@ func scenariosOfCounters() []scenario {
 		{"set, take", prepared(set("a", 5)), []step{set("a", 6), take("a"), set("a", 0)}},
 		{"widen", prepared(set("a", narrowMax)), []step{addTo("a", 1), addTo("a", 1), addTo("a", -2)}},
 		{"wide to wide", prepared(set("a", wide)), []step{addTo("a", 1), set("a", -wide), take("a")}},
+		{"wide that does not grow", prepared(set("a", wide)), []step{addTo("a", -1), set("a", wide-1), addTo("a", 0), keep("a", integer(-wide))}},
 		{"take wide", prepared(set("a", wide)), []step{take("a"), addTo("a", wide), take("a")}},
 		{"delete", prepared(set("a", 5)), []step{del("a")}},
 		{"delete wide", prepared(set("a", wide)), []step{del("a")}},

@@ -106,6 +106,7 @@ type stage struct {
 	world  world
 	ids    [3]ID // master, victim, another worker
 	lost   [][]string
+	given  []map[string]Version // when so many steps were done
 	watch  []string
 	arena  []byte
 	stores int // of all steps
@@ -193,6 +194,38 @@ func (st *stage) reference() {
 		st.t.Fatalf("check: %v %v", report.Violations, report.Pending)
 	}
 	st.watch = watched(st.world, st.after(len(st.sc.steps)))
+	for n := range len(st.sc.steps) + 1 {
+		st.given = append(st.given, st.versionsAfter(n))
+	}
+}
+
+// versionsAfter are those that the keys have when n steps were done.
+func (st *stage) versionsAfter(n int) map[string]Version {
+	st.t.Helper()
+	_, victim, _ := st.reset()
+	for _, sp := range st.sc.steps[:n] {
+		if err := sp.run(victim); err != nil {
+			st.t.Fatal(err)
+		}
+	}
+	shown, err := look(victim, &st.arena)
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	versions := map[string]Version{}
+	for key, it := range shown {
+		versions[key] = st.region.relative(it.Version)
+	}
+	return versions
+}
+
+// relative is a version as it is in every region, whenever that was created.
+func (r *Region) relative(v Version) Version {
+	if v.Generation > 0 {
+		v.Generation = 1 + (v.Generation-1-uint32(v.Entry))&genMask
+	}
+	v.Entry -= uint64(r.sb.createdAt)
+	return v
 }
 
 // after is the model when n steps were done.

@@ -230,6 +230,9 @@ func (o *outcome) verify(s *Store) (want world, err error) {
 			continue
 		}
 		if why = want.differs(shown, o.mayGo(o.done)); why == "" {
+			why = o.misversioned(s.region, n, shown)
+		}
+		if why == "" {
 			maps.DeleteFunc(want.keys, func(key string, _ cell) bool {
 				_, visible := want.get(key)
 				_, there := shown[key]
@@ -239,6 +242,18 @@ func (o *outcome) verify(s *Store) (want world, err error) {
 		}
 	}
 	return want, fmt.Errorf("after %d acknowledged steps: neither the state before nor after the next: %s", o.done, why)
+}
+
+// misversioned compares the versions of what nobody added to meanwhile with those
+// that the keys have when n steps were done: the state before has the version
+// before, and the state after another. Empty means equal.
+func (o *outcome) misversioned(r *Region, n int, shown map[string]Item) string {
+	for key, it := range shown {
+		if is, want := r.relative(it.Version), o.given[n][key]; is != want && o.added[key] == 0 {
+			return fmt.Sprintf("%.16q is as after step %d, in version %s, not %s", key, n, is.Append(nil), want.Append(nil))
+		}
+	}
+	return ""
 }
 
 // addTo adds what was added meanwhile to the model.
