@@ -75,9 +75,6 @@ func (sh *shard) draftLocked(k *target, p *payload, gives uint64) (draft, error)
 	}
 	d := draft{off: sh.unitOff(line), units: lineUnits + tailUnits + bodyUnits, version: sh.numberLocked()}
 	e := sh.mem.entry(d.off)
-	// First: a reader of an earlier life of the line, who finds its word as it
-	// was by chance, must not find the version as it was.
-	fill(&e.version, d.version)
 	switch {
 	case !p.integer:
 		fill(&e.word, bytesWord(body))
@@ -90,6 +87,7 @@ func (sh *shard) draftLocked(k *target, p *payload, gives uint64) (draft, error)
 		fill(&e.wide, uint64(p.n))
 	}
 	fill(&e.meta, k.meta|tailRef<<metaTail)
+	fill(&e.version, d.version)
 	fill(&e.expiry, packExpiry(p.expiry, d.version))
 	for i, w := range k.words {
 		fill(&e.key[i], w)
@@ -143,7 +141,7 @@ func (sh *shard) replaceLocked(k *target, p *payload, at place, f *found) (d dra
 		return d, true, nil
 	}
 	sh.linkLocked(k, d, at, f.e.link.Load())
-	put(&f.e.word, kindDead) // before its units are given back: late readers find it changed
+	put(&f.e.word, kindDead) // a line that is free is no counter's
 	sh.giveLocked(f)
 	h := sh.header
 	put(&h.used, h.used.Load()+d.units-gives)
@@ -208,7 +206,7 @@ func (sh *shard) removeLocked(at place, f *found) (ok bool) {
 }
 
 // giveLocked gives back the units of an entry that was unlinked and killed. seq
-// first: a walk that is still at the entry finds out before the line is another's.
+// first: whoever is still at them finds out before they are another's.
 func (sh *shard) giveLocked(f *found) {
 	put(&sh.header.seq, sh.header.seq.Load()+1)
 	sh.freePartsLocked(f)

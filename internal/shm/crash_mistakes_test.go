@@ -20,15 +20,16 @@ var mistakes = []struct {
 	{"value given back before its entry is killed", variant{freeEarly: true}, ""},
 	{"linked before it is filled", variant{linkFirst: true}, "is not where its hash leads"},
 	{"number given out after the entry is linked", variant{lateVersion: true}, "was never given"},
-	{"word filled before the version", variant{wordFirst: true}, "a reader of"},
 	{"old value given back before the new one is taken", variant{freeFirst: true}, "does not match its checksum"},
 	{"old entry killed before the new one is linked", variant{killFirst: true}, "neither the state before nor after"},
 	{"old counter not frozen", variant{noFreeze: true}, "and is lost"},
-	{"old entry not killed", variant{noKill: true}, "a reader of"},
+	{"old entry not killed", variant{noKill: true}, "were added to"},
 	{"seq not moved on", variant{noSeq: true}, "a walk to"},
+	{"seq not moved on, beside a reader", variant{noSeq: true}, "a reader of"},
 	{"lock freed without a rebuild", variant{recover: rebuilt(func(*shard) error { return nil })}, "are leaked"},
-	{"rebuild that leaves words alive", variant{recover: rebuilt(keepingWords)}, "a reader of"},
+	{"rebuild that leaves words alive", variant{recover: rebuilt(keepingWords)}, "begins as a counter does"},
 	{"rebuild that does not move seq on", variant{recover: rebuilt(keepingSeq)}, "a walk to"},
+	{"rebuild that does not move seq on, beside a reader", variant{recover: rebuilt(keepingSeq)}, "a reader of"},
 }
 
 // scenarios are the places where the mistakes show.
@@ -40,6 +41,7 @@ func (v variant) scenarios() []scenario {
 		{"insert", nil, []step{v.write("a", a), v.write("b", integer(1))}},
 		{"replace", bytes, []step{v.write(c[1], a), v.write(c[1], b), v.write(c[2], a)}},
 		{"replace a counter", prepared(set("a", 5), set("b", 6)), []step{v.write("a", a), v.write("b", b)}},
+		{"remove a counter", prepared(set("a", 5)), []step{v.drop("a"), v.write("b", integer(1))}},
 		{"remove", bytes, []step{v.drop(c[2]), v.write("new", b)}},
 		{"recycle", bytes, []step{v.drop(c[1]), v.write(c[1], a), v.drop(c[2]), v.write(c[2], b)}},
 	}

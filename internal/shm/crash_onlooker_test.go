@@ -28,7 +28,7 @@ func newOnlooker(s *Store, key string) *onlooker {
 	o.k.aim([]byte(key), s.seed)
 	sh := s.shardOf(&o.k)
 	if sh.find(&o.k, &o.f) == present {
-		o.was, _ = cellFound(sh, &o.f)
+		o.was, _ = cellFound(sh, &o.k, &o.f)
 	}
 	// At each link that does not lead past its entry.
 	at := walking{sh.buckets[o.k.bucket(len(sh.buckets))].Load(), sh.header.seq.Load()}
@@ -45,7 +45,7 @@ func newOnlooker(s *Store, key string) *onlooker {
 
 // cellFound is what the entry that was found holds. It is not ok when the entry
 // has changed.
-func cellFound(sh *shard, f *found) (c cell, ok bool) {
+func cellFound(sh *shard, k *target, f *found) (c cell, ok bool) {
 	c.expiry = f.expiry & expiryMask
 	if kindOf(f.word) != kindBytes {
 		c.integer, c.n = true, f.integer()
@@ -55,7 +55,7 @@ func cellFound(sh *shard, f *found) (c cell, ok bool) {
 		return c, false
 	}
 	out := make([]byte, f.length())
-	ok = sh.copyOut(out, bodyOf(f.word)) && f.unchanged()
+	ok = sh.copyOut(out, bodyOf(f.word)) && sh.still(k, f)
 	c.bytes = string(out)
 	return c, ok
 }
@@ -65,7 +65,7 @@ func cellFound(sh *shard, f *found) (c cell, ok bool) {
 func (o *onlooker) goOn(s *Store, past bygones) error {
 	sh := s.shardOf(&o.k)
 	if o.f.e != nil && kindOf(o.f.word) == kindBytes {
-		if c, ok := cellFound(sh, &o.f); ok && !c.sameValue(o.was) {
+		if c, ok := cellFound(sh, &o.k, &o.f); ok && !c.sameValue(o.was) {
 			return fmt.Errorf("a reader of %.16q that was stopped in the middle believes in %v, it was at %v", o.key, c, o.was)
 		}
 	}
@@ -83,7 +83,8 @@ func (o *onlooker) goOn(s *Store, past bygones) error {
 			}
 			continue
 		}
-		if c, ok := cellFound(sh, &f); ok && !past.has(o.key, c) {
+		f.seq = at.seq
+		if c, ok := cellFound(sh, &o.k, &f); ok && !past.has(o.key, c) {
 			return fmt.Errorf("a walk to %.16q that was stopped at link %d finds %v, which it never was", o.key, i, c)
 		}
 	}
@@ -149,7 +150,7 @@ func peek(s *Store, key string) (c cell, there, sure bool) {
 	if kindOf(f.word) == kindWide {
 		return c, false, false
 	}
-	c, sure = cellFound(sh, &f)
+	c, sure = cellFound(sh, &k, &f)
 	return c, true, sure
 }
 

@@ -36,7 +36,7 @@ func TestCrashReaderOfARecycledEntry(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := make([]byte, f.length())
-		if sh.copyOut(got, bodyOf(f.word)) && f.unchanged() && !bytes.Equal(got, old) {
+		if sh.copyOut(got, bodyOf(f.word)) && sh.still(&k, &f) && !bytes.Equal(got, old) {
 			t.Errorf("with %d stores of the next write done, a reader has %x for the old value", n-1, got[:8])
 		}
 		if !died {

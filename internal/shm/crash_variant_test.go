@@ -12,7 +12,6 @@ import (
 type variant struct {
 	linkFirst   bool // linked before it is filled
 	lateVersion bool // the number is given out after the entry is linked
-	wordFirst   bool // the word of a new entry before its version
 	freeFirst   bool // replace gives the old value back before it takes memory for the new one
 	killFirst   bool // replace kills the old entry before the new one is linked
 	noFreeze    bool // replace does not keep adds away from the old counter
@@ -58,16 +57,11 @@ func (v variant) draft(sh *shard, k *target, p *payload, at place, next uint64) 
 			word, wide = wideWord(d.version), uint64(p.n)
 		}
 	}
-	if !v.wordFirst {
-		fill(&e.version, d.version)
-	}
 	fill(&e.word, word)
 	fill(&e.wide, wide)
 	fill(&e.meta, k.meta|tail<<metaTail)
+	fill(&e.version, d.version)
 	fill(&e.expiry, packExpiry(p.expiry, d.version))
-	if v.wordFirst {
-		fill(&e.version, d.version)
-	}
 	for i, w := range k.words {
 		fill(&e.key[i], w)
 	}

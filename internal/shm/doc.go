@@ -100,13 +100,14 @@
 //
 // Recover makes all of it whole in one way: it walks the buckets, unlinks what
 // is dead, counts what is there, and writes the bitmap anew. It kills every
-// word that it did not reach, and moves seq on, so that readers who are still
-// at what was there before find out.
+// first word of a line that it did not reach, and moves seq on, so that readers
+// who are still at what was there before find out.
 //
 // Readers take no lock. A walk of a bucket is good if seq is the same before
 // and after. The value's bytes are copied out of their extents, and are good if
-// the entry's word and version are the same after it as they were found: both
-// change before the first of the units is given back.
+// seq is the same after it, too: no unit was given back. If it is not, the key
+// is looked up anew. It has the entry that it had when the version is the same,
+// which is given out once, and the bytes of an entry never change.
 //
 // # Identity
 //

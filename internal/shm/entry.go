@@ -33,6 +33,7 @@ type found struct {
 	e                           *entry
 	off                         uint64 // of e
 	word, wide, expiry, version uint64
+	seq                         uint64 // of the shard then, of a lookup without the lock
 }
 
 // aim fills k in place: a copy of fresh words stalls the lookup that reads them.
@@ -111,6 +112,7 @@ func (sh *shard) find(k *target, f *found) verdict {
 		}
 		seq := sh.header.seq.Load()
 		if v := sh.walk(k, f, bucket); v != unsure && sh.header.seq.Load() == seq {
+			f.seq = seq
 			return v
 		}
 	}
@@ -195,7 +197,13 @@ func (f *found) length() uint64 {
 	return f.wide & refMask
 }
 
-// unchanged: the entry is still the one that was found, with the same value.
-func (f *found) unchanged() bool {
-	return f.e.word.Load() == f.word && f.e.version.Load() == f.version
+// still says whether the bytes that were found could not have been another's by
+// now: no unit of the shard was given back since, or the key has them yet. A
+// version is given out once, and bytes never change.
+func (sh *shard) still(k *target, f *found) bool {
+	if sh.header.seq.Load() == f.seq {
+		return true
+	}
+	var again found
+	return sh.find(k, &again) == present && again.version == f.version
 }

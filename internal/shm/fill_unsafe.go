@@ -11,5 +11,5 @@ import (
 // it comes later and is atomic, and this architecture shows stores in their
 // order, as the compiler keeps them: so a plain store, at a fifth of the price.
 // Readers who are still there from an earlier life of the memory read whole
-// words, and find their entry changed since.
+// words, and find that seq has moved on.
 func fill(p *atomic.Uint64, v uint64) { *(*uint64)(unsafe.Pointer(p)) = v }

@@ -45,17 +45,11 @@ func (m *lockModel) changeLocked(n *modelState, p *modelProcess) {
 		if p.version = n.versions + 1; !m.numberLate {
 			n.versions++
 		}
-		switch p.pc = atFillVersion; {
-		case m.linkFirst:
+		if p.pc = atFillVersion; m.linkFirst {
 			p.pc = atLink
-		case m.wordFirst:
-			p.pc = atFillWord
 		}
 	case atFillVersion:
-		draft.version = p.version
-		if p.pc = atFillWord; m.wordFirst {
-			p.pc = atFillKey
-		}
+		draft.version, p.pc = p.version, atFillWord
 	case atFillWord:
 		if draft.word = modelBytes | (p.unit - 1); !puts {
 			value := uint8(1)
@@ -64,9 +58,7 @@ func (m *lockModel) changeLocked(n *modelState, p *modelProcess) {
 			}
 			draft.word = modelNarrow | p.version<<3 | value
 		}
-		if p.pc = atFillKey; m.wordFirst {
-			p.pc = atFillVersion
-		}
+		p.pc = atFillKey
 	case atFillKey:
 		draft.key = uint8(key) + 1
 		switch p.pc = atLink; {

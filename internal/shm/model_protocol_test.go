@@ -60,7 +60,7 @@ type modelProcess struct {
 	fresh     uint8   // its draft's line, +1
 	unit      uint8   // its draft's unit, +1; or the content that it copied
 	held      uint8   // lock word that it loaded
-	i, n      uint8   // what it is at, of how many
+	i, n      uint8   // what it is at, of how many; n: version of what it copied
 	at        uint8   // slot that it claims or sweeps
 	target    uint8   // name of the dead that it recovers
 	then      modelPC // after recovery
@@ -122,7 +122,6 @@ type modelFlaws struct {
 	ignoreByteLock bool // recoverUnreaped does not try the byte lock
 
 	linkFirst  bool // an entry is linked before it is filled
-	wordFirst  bool // the word of a draft is filled before its version
 	numberLate bool // the version number is given out after the entry is linked
 	noFreeze   bool // a counter is replaced while others may add to it
 	killFirst  bool // replace kills the old entry before it links the new one

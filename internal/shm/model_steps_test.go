@@ -16,9 +16,8 @@ const (
 	atFindCheck
 	atAddSwap // addUnlocked
 	atAddReload
-	atCopy // read, copyOut, unchanged
-	atCopyWord
-	atCopyVersion
+	atCopy // read, copyOut, still
+	atCopyCheck
 	atSpin // acquire
 	atSlow
 	atLook
@@ -83,7 +82,7 @@ var modelSteps = map[modelPC]string{
 	atFindSeq: "find: load seq", atFindLink: "walk: load link", atFindKey: "holds: load key", atFindWord: "read: load word",
 	atFindVersion: "read: load version", atFindCheck: "find: load seq again",
 	atAddSwap: "addUnlocked: swap word", atAddReload: "addUnlocked: load word again",
-	atCopy: "copyOut: load the value", atCopyWord: "unchanged: load word", atCopyVersion: "unchanged: load version",
+	atCopy: "copyOut: load the value", atCopyCheck: "still: load seq once more",
 	atSpin: "acquire: swap 0 -> me", atSlow: "acquire: swap 0 -> me|waiters", atLook: "acquire: load the lock", atMark: "acquire: set waiters",
 	atWait: "futexWait", atLocked: "holds the lock: findLocked", atBumpSwap: "changeLocked: swap word",
 	atTakeLine: "takeLineLocked: set its bits", atTakeUnit: "takeRunLocked: set its bits", atFillData: "fillExtent: the value",

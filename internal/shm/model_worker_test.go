@@ -118,7 +118,7 @@ func (m *lockModel) workerStep(s *modelState, who uint8, out []modelMove) []mode
 	case atUnlockWake:
 		return s.wakeAny(done, out, mv)
 	case atFindSeq, atFindLink, atFindKey, atFindWord, atFindVersion, atFindCheck,
-		atAddSwap, atAddReload, atCopy, atCopyWord, atCopyVersion:
+		atAddSwap, atAddReload, atCopy, atCopyCheck:
 		if m.lookup(&n, p) {
 			done(&n)
 		}
@@ -163,6 +163,12 @@ func (m *lockModel) lookup(n *modelState, p *modelProcess) (done bool) {
 		switch kind := p.word & modelKind; {
 		case n.seq != p.seq:
 			p.forget(atSpin)
+		case p.n > 0: // looked up anew, with what was copied in its unit
+			if p.line == 0 || p.version != p.n {
+				p.forget(atSpin)
+				break
+			}
+			return m.believes(n, p)
 		case p.line == 0 && !adds:
 			if p.i == 1 && n.there[modelKey] {
 				n.bad = badAbsence
@@ -175,7 +181,7 @@ func (m *lockModel) lookup(n *modelState, p *modelProcess) (done bool) {
 		case adds || kind != modelBytes:
 			return true
 		default:
-			p.seq, p.pc = 0, atCopy
+			p.pc = atCopy
 		}
 	case atAddSwap:
 		if line.word != p.word {
@@ -194,20 +200,21 @@ func (m *lockModel) lookup(n *modelState, p *modelProcess) (done bool) {
 		}
 		p.word, p.pc = line.word, atAddSwap
 	case atCopy:
-		p.unit, p.pc = n.units[p.word&7], atCopyWord
-	case atCopyWord:
-		if p.pc = atCopyVersion; line.word != p.word {
-			p.forget(atSpin)
+		p.unit, p.pc = n.units[p.word&7], atCopyCheck
+	case atCopyCheck:
+		if n.seq == p.seq {
+			return m.believes(n, p)
 		}
-	case atCopyVersion:
-		if line.version != p.version {
-			p.forget(atSpin)
-			break
-		}
-		if p.unit != p.version {
-			n.bad = badCopy
-		}
-		return true
+		p.n, p.pc = p.version, atFindSeq
+		p.seq, p.line, p.word, p.version, p.i = 0, 0, 0, 0, 0
 	}
 	return false
+}
+
+// believes ends a read with the value that was copied.
+func (m *lockModel) believes(n *modelState, p *modelProcess) bool {
+	if p.unit != p.version {
+		n.bad = badCopy
+	}
+	return true
 }

@@ -38,10 +38,7 @@ func (s *Store) read(dst, key []byte) (Item, error) {
 			return s.item(&f, nil), nil
 		}
 		out := grow(dst, f.length())
-		// The word changes before the first unit of the value is given back. When
-		// it comes to be the same again, in another life of the line, the version
-		// has changed before it. As they were, so are the bytes.
-		if sh.copyOut(out[len(dst):], bodyOf(f.word)) && f.unchanged() {
+		if sh.copyOut(out[len(dst):], bodyOf(f.word)) && sh.still(&k, &f) {
 			s.touch(sh, f.off)
 			return s.item(&f, out), nil
 		}

@@ -9,8 +9,8 @@ package shm
 //  1. the bitmap: nothing is used
 //  2. each bucket: unlink what is dead; mark what is reached; count it
 //  3. kill the words of lines that are free: a draft's, or an entry's that was
-//     unlinked and not killed, whose units somebody may be copying out
-//  4. move seq on: a walk may be at a line that is free now
+//     unlinked and not killed. No line that is free begins as a counter does
+//  4. move seq on: somebody may be at units that are free now
 func (sh *shard) rebuildLocked() error {
 	h := sh.header
 	for i := range sh.bitmap {

@@ -3,6 +3,7 @@ package shm
 // slowReader copies a value out one extent at a time, as copyOut does at once.
 type slowReader struct {
 	sh    *shard
+	k     target
 	found found
 	ref   uint64
 	got   []byte
@@ -12,10 +13,10 @@ type slowReader struct {
 // newSlowReader is one that has found the key, and copied nothing yet. It is
 // nil where the key is absent, or changing.
 func newSlowReader(s *Store, key []byte) *slowReader {
-	var k target
-	k.aim(key, s.seed)
-	r := &slowReader{sh: s.shardOf(&k)}
-	if r.sh.find(&k, &r.found) != present || kindOf(r.found.word) != kindBytes {
+	r := &slowReader{}
+	r.k.aim(key, s.seed)
+	r.sh = s.shardOf(&r.k)
+	if r.sh.find(&r.k, &r.found) != present || kindOf(r.found.word) != kindBytes {
 		return nil
 	}
 	r.ref = bodyOf(r.found.word)
@@ -44,5 +45,5 @@ func (r *slowReader) step() (more bool) {
 func (r *slowReader) finish() (value []byte, ok bool) {
 	for r.step() {
 	}
-	return r.got, !r.lost && r.found.unchanged()
+	return r.got, !r.lost && r.sh.still(&r.k, &r.found)
 }

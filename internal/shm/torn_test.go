@@ -129,3 +129,46 @@ func TestSuspendedReaderIsNotFooled(t *testing.T) {
 		t.Errorf("%d values were whole, %d refused: this run proves nothing", kept, refused)
 	}
 }
+
+// A reader is copying a value out when its key is removed. The first unit of the
+// entry's line becomes the end of a value that has, just there, the bytes of the
+// entry's word; its second unit, with the version, stays free; and the value's
+// unit becomes another's. The reader believes in what he copies then.
+func TestReaderOfALineThatBecameData(t *testing.T) {
+	t.Parallel()
+	r := heapRegion(t, Geometry{Size: MinSize, Slots: 2})
+	_, s := attached(t, r)
+	sh := &r.shards[0]
+	last := uint64(len(sh.bitmap)) - 1
+	put := func(key string, value []byte) {
+		if _, err := s.Put([]byte(key), Put{Value: BytesValue(value)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("first", nil)
+	put("old", bytes.Repeat([]byte{1}, 24))
+	var k target
+	var f found
+	k.aim([]byte("old"), s.seed)
+	if sh.find(&k, &f) != present {
+		t.Fatal("not found")
+	}
+	if err := s.Remove(k.key, Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	// Units of the last word of the bitmap up to the first one of the line.
+	unit := (f.off - sh.units) / unitSize
+	n := unit - last*64 + 1
+	size := int(n-maxExtent)*unitSize - 8 + maxExtent*unitSize - 8
+	value := make([]byte, size)
+	binary.LittleEndian.PutUint64(value[size-unitSize:], f.word)
+	sh.header.lineHand.Store(5)
+	sh.header.unitHand.Store(last)
+	put("data", value)
+	sh.header.unitHand.Store(0)
+	put("next", bytes.Repeat([]byte{2}, 24))
+	got := make([]byte, f.length())
+	if sh.copyOut(got, bodyOf(f.word)) && sh.still(&k, &f) && !bytes.Equal(got, bytes.Repeat([]byte{1}, 24)) {
+		t.Errorf("a reader has %x for the old value", got)
+	}
+}
