@@ -12,11 +12,13 @@ type payload struct {
 	expiry  uint64 // ms, 0 for ever
 }
 
-func payloadOf(v Value, expiry uint64) payload {
+// make fills p in place, as aim does a target.
+func (p *payload) make(v *Value) {
 	if v.Integer {
-		return payload{integer: true, n: v.Int, expiry: expiry}
+		p.integer, p.n = true, v.Int
+		return
 	}
-	return payload{bytes: v.Bytes, expiry: expiry, wide: uint64(crc32.Checksum(v.Bytes, castagnoli))<<32 | uint64(len(v.Bytes))}
+	p.bytes, p.wide = v.Bytes, uint64(crc32.Checksum(v.Bytes, castagnoli))<<32|uint64(len(v.Bytes))
 }
 
 // units is how many units a key and its value take, if they come in long runs.
@@ -99,7 +101,7 @@ func (sh *shard) draftLocked(k *target, p *payload, gives uint64) (draft, error)
 // then leaves a gap. Who looks whether the shard was changed meanwhile goes by it.
 func (sh *shard) numberLocked() uint64 {
 	n := sh.header.versions.Load() + 1
-	put(&sh.header.versions, n)
+	note(&sh.header.versions, n)
 	return sh.base + n
 }
 
@@ -118,12 +120,12 @@ func (sh *shard) insertLocked(k *target, p *payload, at place) (draft, error) {
 	}
 	sh.linkLocked(k, d, at, sh.mem.word(uint64(at)).Load())
 	h := sh.header
-	put(&h.used, h.used.Load()+d.units)
+	note(&h.used, h.used.Load()+d.units)
 	if p.expiry != 0 {
-		put(&h.expiring, h.expiring.Load()+1)
+		note(&h.expiring, h.expiring.Load()+1)
 	}
 	if len(k.key) > 0 { // the arguments are no entry of anybody's
-		put(&h.entries, h.entries.Load()+1)
+		note(&h.entries, h.entries.Load()+1)
 	}
 	return d, nil
 }
@@ -144,7 +146,7 @@ func (sh *shard) replaceLocked(k *target, p *payload, at place, f *found) (d dra
 	put(&f.e.word, kindDead) // a line that is free is no counter's
 	sh.giveLocked(f)
 	h := sh.header
-	put(&h.used, h.used.Load()+d.units-gives)
+	note(&h.used, h.used.Load()+d.units-gives)
 	if was, is := f.expires(), p.expiry != 0; was != is {
 		sh.countExpiringLocked(is)
 	}
@@ -195,12 +197,12 @@ func (sh *shard) removeLocked(at place, f *found) (ok bool) {
 	put(sh.mem.word(uint64(at)), f.e.link.Load())
 	sh.giveLocked(f)
 	h := sh.header
-	put(&h.used, h.used.Load()-gives)
+	note(&h.used, h.used.Load()-gives)
 	if f.expires() {
 		sh.countExpiringLocked(false)
 	}
 	if counts {
-		put(&h.entries, h.entries.Load()-1)
+		note(&h.entries, h.entries.Load()-1)
 	}
 	return true
 }
@@ -208,7 +210,7 @@ func (sh *shard) removeLocked(at place, f *found) (ok bool) {
 // giveLocked gives back the units of an entry that was unlinked and killed. seq
 // first: whoever is still at them finds out before they are another's.
 func (sh *shard) giveLocked(f *found) {
-	put(&sh.header.seq, sh.header.seq.Load()+1)
+	add(&sh.header.seq, 1)
 	sh.freePartsLocked(f)
 }
 

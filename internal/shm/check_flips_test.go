@@ -20,13 +20,13 @@ func (s silent) header(at, bit uint64) string {
 		return "" // the lock word: a free lock that names nobody
 	case at == 64:
 		return "seq: any number is as good"
-	case at == 128:
+	case at == 8:
 		return "numbers given to writes: a higher one leaves a gap"
-	case at >= 160 && at < 184:
+	case at >= 40 && at < 64:
 		return "hints"
-	case at >= 192:
+	case at >= 128:
 		return "statistics and hints"
-	case at >= 136 && at < 160:
+	case at >= 16 && at < 40:
 		return "" // counts
 	}
 	return "padding"

@@ -45,10 +45,10 @@ func (c *shardCheck) run(report *Report) {
 }
 
 const (
-	versionsAt = 128 // in shardHeader
-	entriesAt  = 136
-	expiringAt = 144
-	usedAt     = 152
+	versionsAt = 8 // in shardHeader
+	entriesAt  = 16
+	expiringAt = 24
+	usedAt     = 32
 )
 
 func (c *shardCheck) violate(off uint64, format string, args ...any) {

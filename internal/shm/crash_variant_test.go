@@ -172,7 +172,8 @@ func (v variant) write(key string, c cell) step {
 	if !c.integer {
 		value = BytesValue([]byte(c.bytes))
 	}
-	load := payloadOf(value, 0)
+	var load payload
+	load.make(&value)
 	return v.change(write(key, c, Put{}), key,
 		func(sh *shard, k *target, at place, f *found) error { return v.replace(sh, k, &load, at, f) },
 		func(sh *shard, k *target, at place) error { return v.insert(sh, k, &load, at) })

@@ -33,16 +33,16 @@
 //
 //	offset  size       field       writer         order
 //	0       4          lock        lock holder    compare-and-swap 0 -> owner; swap -> 0
+//	8       8          versions    lock holder    numbers given to writes; before the write is linked
+//	16      8          entries     lock holder    derived
+//	24      8          expiring    lock holder    derived: entries that have an expiry
+//	32      8          used        lock holder    derived: units
+//	40      8          unitHand    lock holder    hint: word of the bitmap where the last run was found
+//	48      8          lineHand    lock holder    hint: likewise for entries, counted from the end
+//	56      8          clockHand   lock holder    hint: bucket where eviction goes on
 //	64      8          seq         lock holder    moves on after an entry is unlinked, before its units are free
-//	128     8          versions    lock holder    numbers given to writes; before the write is linked
-//	136     8          entries     lock holder    derived
-//	144     8          expiring    lock holder    derived: entries that have an expiry
-//	152     8          used        lock holder    derived: units
-//	160     8          unitHand    lock holder    hint: word of the bitmap where the last run was found
-//	168     8          lineHand    lock holder    hint: likewise for entries, counted from the end
-//	176     8          clockHand   lock holder    hint: bucket where eviction goes on
-//	192     8 x 8      statistics  see shardHeader; lock holder, sweeps by anybody
-//	256     8 x n      buckets     lock holder    one store each: tag<<48 | offset of an entry
+//	128     8 x 8      statistics  see shardHeader; lock holder, sweeps by anybody
+//	192     8 x n      buckets     lock holder    one store each: tag<<48 | offset of an entry
 //	...     units/8    bitmap      lock holder    derived: 1 for a unit in use
 //	...     lines/8    marks       anybody        hint: 1 for an entry that was used since the clock's hand passed
 //	...     32 x n     units       see entry and extent

@@ -26,9 +26,11 @@ func (sh *shard) extentAt(ref uint64) (off, header uint64, ok bool) {
 	return off, header, header>>62 == 0 && n >= 1 && n <= maxExtent && n <= sh.unitsN-(ref-1)
 }
 
+const wordsPerLine = lineSize / 8
+
 // lineStart is which word of an extent's data is the first that begins a line;
 // every eighth after it does.
-func lineStart(off uint64) int { return int((lineSize-8-off%lineSize)/8) % 8 }
+func lineStart(off uint64) int { return int((lineSize-8-off%lineSize)/8) % wordsPerLine }
 
 // copyOut fills dst with the data of a chain. It is not ok when the chain is
 // none, or ends before. The caller finds out whether it changed meanwhile.
@@ -38,25 +40,13 @@ func (sh *shard) copyOut(dst []byte, ref uint64) (ok bool) {
 		if !ok {
 			return false
 		}
-		words := sh.mem.words(off+8, extentUnits(header)*unitSize/8-1)
-		high, start := header>>extentHighShift, lineStart(off)
-		for i := range words {
-			w := words[i].Load()
-			if i&7 == start {
-				w |= high << 63
-				high >>= 1
-			}
-			if len(dst) < 8 {
-				for ; len(dst) > 0; w >>= 8 {
-					dst[0] = byte(w)
-					dst = dst[1:]
-				}
-				return true
-			}
-			binary.LittleEndian.PutUint64(dst, w)
-			dst = dst[8:]
+		n := copyWords(dst, sh.mem.words(off+8, extentUnits(header)*unitSize/8-1))
+		high := header >> extentHighShift
+		for top := lineStart(off)*8 + 7; high != 0 && top < n; top += lineSize {
+			dst[top] |= byte(high << 7)
+			high >>= 1
 		}
-		ref = header & refMask
+		dst, ref = dst[n:], header&refMask
 	}
 	return true
 }
@@ -95,25 +85,31 @@ func (sh *shard) takeChainLocked(h *hunt, b []byte) (ref, units uint64, ok bool)
 // header without its next.
 func (sh *shard) fillExtent(off, n uint64, b []byte) (rest []byte, header uint64) {
 	words := sh.mem.words(off+8, n*unitSize/8-1)
-	start, lines, high := lineStart(off), 0, uint64(0)
-	for i := range words {
+	high, lines := uint64(0), 0
+	for plain := lineStart(off); ; plain = wordsPerLine - 1 { // words up to the next line
+		plain = min(plain, len(words))
+		b = fillWords(words[:plain], b)
+		if words = words[plain:]; len(words) == 0 {
+			return b, high<<extentHighShift | n<<extentUnitsShift
+		}
 		var w uint64
-		switch {
-		case len(b) >= 8:
-			w = binary.LittleEndian.Uint64(b)
-			b = b[8:]
-		case len(b) > 0:
-			w = tail(b)
-			b = nil
-		}
-		if i&7 == start {
-			high |= w >> 63 << lines
-			lines++
-			w &^= narrowBit
-		}
-		fill(&words[i], w)
+		w, b = nextWord(b)
+		high |= w >> 63 << lines
+		lines++
+		fill(&words[0], w&^narrowBit)
+		words = words[1:]
 	}
-	return b, high<<extentHighShift | n<<extentUnitsShift
+}
+
+// nextWord is the first 8 bytes of b, zero padded, and what follows them.
+func nextWord(b []byte) (w uint64, rest []byte) {
+	switch {
+	case len(b) >= 8:
+		return binary.LittleEndian.Uint64(b), b[8:]
+	case len(b) > 0:
+		return tail(b), nil
+	}
+	return 0, nil
 }
 
 // freeChainLocked gives a chain's units back and returns how many. No entry

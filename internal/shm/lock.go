@@ -46,9 +46,10 @@ func slotOf(held uint32) int { return int(held>>slotShift&(1<<(genShift-slotShif
 // the lock free, a death after it leaves the owner's name. Whoever has slept
 // takes it with the waiters bit set, because others may sleep still.
 func acquire(w *atomic.Uint32, owner uint32, limit time.Duration) (waited time.Duration, ok bool) {
-	for range lockSpins {
+	for try := range lockSpins {
 		pin()
-		if w.Load() == 0 && cas32(w, 0, owner) {
+		// The first try does without the load, so that the line comes once.
+		if (try == 0 || w.Load() == 0) && cas32(w, 0, owner) {
 			return 0, true
 		}
 		unpin()

@@ -130,10 +130,11 @@ func (s *Store) put(key []byte, p *Put) (Effect, error) {
 			return Effect{Version: f.versionOf()}, nil
 		}
 	}
-	load := payloadOf(p.Value, s.region.moment(p.TTL))
+	var load payload
+	load.make(&p.Value)
 	var r room
 	for {
-		did, err := s.putLocking(sh, &k, p, load)
+		did, err := s.putLocking(sh, &k, p, &load)
 		if err != ErrFull || !s.makeRoom(sh, k.units(&load), &r) {
 			did.Evicted = r.evicted
 			return did, err
@@ -144,7 +145,8 @@ func (s *Store) put(key []byte, p *Put) (Effect, error) {
 // longValue is what takes a microsecond to fill, in bytes.
 const longValue = 4096
 
-func (s *Store) putLocking(sh *shard, k *target, p *Put, load payload) (did Effect, err error) {
+func (s *Store) putLocking(sh *shard, k *target, p *Put, load *payload) (did Effect, err error) {
+	fresh := s.region.moment(p.TTL)
 	if err := s.lock(sh); err != nil {
 		return did, err
 	}
@@ -153,8 +155,8 @@ func (s *Store) putLocking(sh *shard, k *target, p *Put, load payload) (did Effe
 	}
 	defer s.unlock(sh)
 	var f found
-	fresh := load.expiry
 	for {
+		load.expiry = fresh
 		at, err := s.lookLocked(sh, k, &f)
 		if err != nil {
 			return did, err
@@ -163,13 +165,12 @@ func (s *Store) putLocking(sh *shard, k *target, p *Put, load payload) (did Effe
 			if !p.If.holds(Version{}) {
 				return did, ErrCondition
 			}
-			load.expiry = fresh
-			d, err := sh.insertLocked(k, &load, at)
+			d, err := sh.insertLocked(k, load, at)
 			if err != nil {
 				return did, err
 			}
 			s.touch(sh, d.off)
-			return Effect{Created: true, Version: d.versionFor(&load)}, nil
+			return Effect{Created: true, Version: d.versionFor(load)}, nil
 		}
 		if !p.If.holds(f.versionOf()) {
 			return did, ErrCondition
@@ -188,13 +189,13 @@ func (s *Store) putLocking(sh *shard, k *target, p *Put, load payload) (did Effe
 			}
 			continue
 		}
-		d, changed, err := sh.replaceLocked(k, &load, at, &f)
+		d, changed, err := sh.replaceLocked(k, load, at, &f)
 		if err != nil {
 			return did, err
 		}
 		if !changed {
 			s.touch(sh, d.off)
-			return Effect{Version: d.versionFor(&load)}, nil
+			return Effect{Version: d.versionFor(load)}, nil
 		}
 	}
 }

@@ -50,6 +50,7 @@ type localLock struct {
 	since int64     // ns; when the shared lock was taken, 0 where that is not timed
 	turns uint32    // times it was taken
 	stuck lockState // where it was given up: others need not wait as long
+	_     [16]byte  // to a cache line
 }
 
 // Policy is what a process does that it could do otherwise.
@@ -102,7 +103,7 @@ func (s *Store) lock(sh *shard) error {
 	l := &s.local[sh.index]
 	l.Lock()
 	limit := lockLook
-	if l.stuck == sh.lockState() {
+	if l.stuck.holder != 0 && l.stuck == sh.lockState() {
 		limit = 0 // given up before, and nothing has moved since
 	}
 	waited, ok := acquire(&sh.header.lock, s.owner, limit)

@@ -101,7 +101,7 @@ func (sh *shard) foundLocked(first, run, want uint64) (uint64, uint64) {
 // hint stores a hand. Any value of it is as good, in time.
 func hint(p *atomic.Uint64, v uint64) {
 	if p.Load() != v {
-		put(p, v)
+		note(p, v)
 	}
 }
 
@@ -156,17 +156,17 @@ func (sh *shard) inUse(first, n uint64) bool {
 // useLocked marks n units, at most 64, as used.
 func (sh *shard) useLocked(first, n uint64) {
 	word, shift := first/64, first%64
-	put(&sh.bitmap[word], sh.bitmap[word].Load()|(1<<n-1)<<shift)
+	note(&sh.bitmap[word], sh.bitmap[word].Load()|(1<<n-1)<<shift)
 	if over := shift + n; over > 64 {
-		put(&sh.bitmap[word+1], sh.bitmap[word+1].Load()|(1<<(over-64)-1))
+		note(&sh.bitmap[word+1], sh.bitmap[word+1].Load()|(1<<(over-64)-1))
 	}
 }
 
 // freeLocked marks n units, at most 64, as free.
 func (sh *shard) freeLocked(first, n uint64) {
 	word, shift := first/64, first%64
-	put(&sh.bitmap[word], sh.bitmap[word].Load()&^((1<<n-1)<<shift))
+	note(&sh.bitmap[word], sh.bitmap[word].Load()&^((1<<n-1)<<shift))
 	if over := shift + n; over > 64 {
-		put(&sh.bitmap[word+1], sh.bitmap[word+1].Load()&^(1<<(over-64)-1))
+		note(&sh.bitmap[word+1], sh.bitmap[word+1].Load()&^(1<<(over-64)-1))
 	}
 }
