@@ -3,6 +3,8 @@ package command
 import (
 	"errors"
 	"fmt"
+
+	"github.com/fondue-server/fondue/internal/shm"
 )
 
 // ErrNotObject is about start-up arguments. ErrNotJSON, TwiceError,
@@ -27,16 +29,16 @@ func (c *Commands) Args(dst []byte) ([]byte, error) {
 
 // SetArgs replaces the arguments for every process at once. The object is
 // kept as it was written, without the white space around it.
-func (c *Commands) SetArgs(object []byte) error {
+func (c *Commands) SetArgs(object []byte) (shm.Effect, error) {
 	object = trimSpace(object)
 	if _, err := ParseValue(object); err != nil {
-		return err
+		return shm.Effect{}, err
 	}
 	if object[0] != '{' {
-		return ErrNotObject
+		return shm.Effect{}, ErrNotObject
 	}
 	if err := refuseTwice(object); err != nil {
-		return err
+		return shm.Effect{}, err
 	}
 	return c.store.SetArgs(object)
 }

@@ -27,7 +27,7 @@ func TestArgs(t *testing.T) {
 		{`{"a":"` + strings.Repeat("x", int(c.MaxValue())) + `"}`, shm.ErrValueTooLarge},
 		{"{}", nil},
 	} {
-		if err := c.SetArgs([]byte(s.text)); !errors.Is(err, s.err) {
+		if _, err := c.SetArgs([]byte(s.text)); !errors.Is(err, s.err) {
 			t.Errorf("SetArgs(%.20q): %v, want %v", s.text, err, s.err)
 		} else if err == nil {
 			want = string(bytes.TrimSpace([]byte(s.text)))
@@ -42,10 +42,10 @@ func TestArgsTwice(t *testing.T) {
 	t.Parallel()
 	c := newCommands(t)
 	var twice *TwiceError
-	if err := c.SetArgs([]byte(`{"a":1,"b":{"a":2},"\u0061":3}`)); !errors.As(err, &twice) || twice.Name != "a" {
+	if _, err := c.SetArgs([]byte(`{"a":1,"b":{"a":2},"\u0061":3}`)); !errors.As(err, &twice) || twice.Name != "a" {
 		t.Errorf("a twice: %v", err)
 	}
-	if err := c.SetArgs([]byte(`{"a":{"b":1,"b":2},"b":[{"a":1,"a":2}]}`)); err != nil {
+	if _, err := c.SetArgs([]byte(`{"a":{"b":1,"b":2},"b":[{"a":1,"a":2}]}`)); err != nil {
 		t.Errorf("what lies within: %v", err)
 	}
 }

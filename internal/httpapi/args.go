@@ -13,7 +13,9 @@ func (a *API) args(r *request) error {
 		if err != nil {
 			return err
 		}
-		if err := a.commands.SetArgs(object); err != nil {
+		effect, err := a.commands.SetArgs(object)
+		r.tellEvicted(effect.Evicted)
+		if err != nil {
 			return err
 		}
 	}

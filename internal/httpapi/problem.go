@@ -75,8 +75,8 @@ func (a *API) problemOf(err error) *problem {
 	case errors.Is(err, shm.ErrFull):
 		return &problem{
 			fasthttp.StatusInsufficientStorage,
-			"the region has no room for this, and nothing was changed; delete keys, give keys a ttl, or start the server with a " +
-				"larger --region-size or with --evict clock. Counters that exist go on counting",
+			"the region has no room for this, and the key is as it was; delete keys, give keys a ttl, or start the server with a " +
+				"larger --region-size, or with --evict clock if it may forget keys. Counters that exist go on counting",
 		}
 	case errors.Is(err, shm.ErrCorrupt):
 		return &problem{

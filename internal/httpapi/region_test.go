@@ -78,8 +78,8 @@ func TestFull(t *testing.T) {
 	}
 	before := c.region()
 	c.run([]step{
-		{"PUT /v1/keys/" + full, "", value, 507, "nothing was changed"},
-		{"PATCH /v1/keys/" + full, "", `{"a":` + value + `}`, 507, "nothing was changed"},
+		{"PUT /v1/keys/" + full, "", value, 507, "the key is as it was"},
+		{"PATCH /v1/keys/" + full, "", `{"a":` + value + `}`, 507, "the key is as it was"},
 		{"GET /v1/keys/" + full, "", "", 404, "no such key"},
 		{"POST /v1/keys/n/increment", "", "", 200, `{"key":"n","value":2}`},
 		{"GET /increment?key=n", "", "", 200, `{"key":"n","count":3}`},

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -53,6 +54,16 @@ type Config struct {
 type Preload struct {
 	Key   string
 	Value shm.Value
+}
+
+func (c *Config) preloaded() iter.Seq2[[]byte, shm.Value] {
+	return func(yield func([]byte, shm.Value) bool) {
+		for _, p := range c.Preload {
+			if !yield([]byte(p.Key), p.Value) {
+				return
+			}
+		}
+	}
 }
 
 func (c *Config) policy() shm.Policy { return shm.Policy{Evict: c.Evict, MaxValue: c.MaxValue} }

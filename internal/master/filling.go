@@ -40,46 +40,48 @@ func (m *Master) fill() error {
 	return m.setArgs()
 }
 
-// preload sets the keys that are not there yet.
+// preloadRounds is how often keys of --preload are set that were evicted for
+// later ones, in a region that is full of others.
+const preloadRounds = 10
+
+// preload sets the keys that are not there yet. All of them fit, or nothing is
+// written and nobody evicted.
 func (m *Master) preload() error {
-	store := m.tenancy.store
+	if err := m.tenancy.store.Fits(m.cfg.preloaded()); err != nil {
+		return fmt.Errorf("--preload: %w: not all keys fit; preload less, or give a larger --region-size with --fresh", err)
+	}
 	evicted := 0
-	for _, p := range m.cfg.Preload {
-		key := []byte(p.Key)
-		effect, err := store.Put(key, shm.Put{Value: p.Value, If: shm.Condition{Absent: true}})
+	for range preloadRounds {
+		n, err := m.preloadOnce()
+		if evicted += n; err != nil {
+			return err
+		}
+		if n == 0 {
+			if evicted > 0 {
+				m.cfg.Log.Warn("keys were evicted to make room for those of --preload", "evicted", evicted)
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("--preload: %w: its keys evict each other; preload less, or give a larger --region-size with --fresh", shm.ErrFull)
+}
+
+// preloadOnce tells how many keys were evicted, which may have been its own.
+func (m *Master) preloadOnce() (evicted int, err error) {
+	for key, value := range m.cfg.preloaded() {
+		effect, err := m.tenancy.store.Put(key, shm.Put{Value: value, If: shm.Condition{Absent: true}})
+		evicted += effect.Evicted
 		switch {
 		case errors.Is(err, shm.ErrCondition):
 			continue
 		case errors.Is(err, shm.ErrFull):
-			return fmt.Errorf("--preload: key %.40q: %w: not all keys fit; preload less, or give a larger --region-size with --fresh", p.Key, err)
+			return evicted, fmt.Errorf("--preload: key %.40q: %w: not all keys fit beside what is there; preload less, or give a larger --region-size with --fresh", key, err)
 		case err != nil:
-			return fmt.Errorf("--preload: key %.40q: %w", p.Key, err)
+			return evicted, fmt.Errorf("--preload: key %.40q: %w", key, err)
 		}
-		evicted += effect.Evicted
 		m.filled.added = append(m.filled.added, addition{key, effect.Version})
 	}
-	if evicted == 0 {
-		return nil
-	}
-	m.cfg.Log.Warn("keys were evicted to make room for those of --preload", "evicted", evicted)
-	return m.checkPreloaded()
-}
-
-// checkPreloaded refuses a start whose keys have evicted each other.
-func (m *Master) checkPreloaded() error {
-	var buf []byte
-	for _, p := range m.cfg.Preload {
-		item, err := m.tenancy.store.Read(buf[:0], []byte(p.Key))
-		switch {
-		case errors.Is(err, shm.ErrNotFound):
-			return fmt.Errorf("--preload: key %.40q: %w: it was evicted for later ones; preload less, or give a larger --region-size with --fresh", p.Key, shm.ErrFull)
-		case err != nil:
-			return fmt.Errorf("--preload: key %.40q: %w", p.Key, err)
-		case item.Bytes != nil:
-			buf = item.Bytes
-		}
-	}
-	return nil
+	return evicted, nil
 }
 
 // setArgs replaces the start-up arguments and keeps the old ones.
@@ -91,7 +93,11 @@ func (m *Master) setArgs() (err error) {
 	if m.filled.args, err = store.Args(nil); err != nil {
 		return fmt.Errorf("--args: %w", err)
 	}
-	switch err := store.SetArgs(m.cfg.Args); {
+	effect, err := store.SetArgs(m.cfg.Args)
+	if effect.Evicted > 0 {
+		m.cfg.Log.Warn("keys were evicted to make room for --args", "evicted", effect.Evicted)
+	}
+	switch {
 	case errors.Is(err, shm.ErrFull):
 		return fmt.Errorf("--args: %w: %d bytes do not fit beside what is there; delete some keys, or give a larger --region-size with --fresh", err, len(m.cfg.Args))
 	case err != nil:
@@ -127,7 +133,8 @@ func (m *Master) restoreArgs() error {
 		return err
 	}
 	if m.filled.args == nil {
-		return store.SetArgs([]byte("{}")) // as which arguments that were never set are read
+		m.filled.args = []byte("{}") // as which arguments that were never set are read
 	}
-	return store.SetArgs(m.filled.args)
+	_, err = store.SetArgs(m.filled.args)
+	return err
 }

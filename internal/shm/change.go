@@ -220,11 +220,11 @@ func (sh *shard) freePartsLocked(f *found) {
 	sh.freeChainLocked(f.e.meta.Load() >> metaTail)
 	if body := bodyOf(f.word); kindOf(f.word) == kindBytes && body != 0 {
 		sh.freeChainLocked(body)
-		hint(&sh.header.unitHand, (body-1)/64)
+		sh.hands.unit = (body - 1) / 64
 	}
 	line := (f.off - sh.units) / unitSize
 	sh.freeLocked(line, lineUnits)
-	hint(&sh.header.lineHand, uint64(len(sh.bitmap))-1-line/64)
+	sh.hands.line = uint64(len(sh.bitmap)) - 1 - line/64
 }
 
 // unitsOfLocked is how many units an entry and its chains have.

@@ -22,7 +22,7 @@ func (s silent) header(at, bit uint64) string {
 		return "seq: any number is as good"
 	case at == 8:
 		return "numbers given to writes: a higher one leaves a gap"
-	case at >= 40 && at < 64:
+	case at == 40:
 		return "hints"
 	case at >= 128:
 		return "statistics and hints"

@@ -42,7 +42,7 @@ func populate(t testing.TB, r *Region) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.SetArgs([]byte(`{"workers":4}`)); err != nil {
+	if _, err := s.SetArgs([]byte(`{"workers":4}`)); err != nil {
 		t.Fatal(err)
 	}
 	if report := r.Check(); !report.OK() || len(report.Pending) != 0 || report.Entries != populatedKeys*5/6 {
@@ -167,7 +167,7 @@ func churn(s *Store, key []byte, v int64) {
 	case 4:
 		_, _ = s.SetTTL(key, time.Duration(v&0xffff)*time.Microsecond, Condition{})
 	case 5:
-		_ = s.SetArgs(key)
+		_, _ = s.SetArgs(key)
 	default:
 		_, _ = s.Add(key, v%1000, 0)
 	}

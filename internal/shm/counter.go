@@ -77,7 +77,7 @@ func (s *Store) addUnlocked(sh *shard, k *target, f *found, by int64) (ok bool) 
 }
 
 func (s *Store) add(sh *shard, k *target, by, init int64, ttl time.Duration) (n int64, did Effect, err error) {
-	var r room
+	r := room{k: k}
 	for {
 		n, did, err = s.addLocking(sh, k, by, init, ttl)
 		if err != ErrFull || !s.makeRoom(sh, k.units(&payload{}), &r) {
@@ -226,7 +226,7 @@ func (s *Store) Take(key []byte) (previous int64, err error) {
 	if previous, ok := s.swapUnlocked(sh, &k, &f, 0); ok {
 		return previous, nil
 	}
-	var r room
+	r := room{k: &k}
 	for {
 		previous, err = s.takeLocking(sh, &k)
 		if err != ErrFull || !s.makeRoom(sh, k.units(&payload{}), &r) {

@@ -44,6 +44,7 @@ func TestCrashChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.setHands(0)
 	stores := 0
 	crashHook = func() {
 		if stores++; stores == o.Store {

@@ -89,7 +89,7 @@ func (d *dice) step(key string) step {
 	case 10:
 		return tick(lifetime / 2)
 	case 11:
-		return hands(0, 0)
+		return handsAt(0, 0)
 	case 12:
 		if there && was.integer {
 			return comesRound(key)

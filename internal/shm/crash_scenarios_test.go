@@ -58,11 +58,11 @@ func scenariosOfBytes() []scenario {
 		{"two extents", prepared(putBytes("a", a100)), []step{putBytes("a", text(1, oneExtent+1)), putBytes("a", text(2, oneExtent+1)), remove("a")}},
 		{"all ones", prepared(putBytes("a", strings.Repeat("\xff", 700))), []step{remove("a"), putBytes("b", strings.Repeat("\xff", 701)), set("c", 1), remove("b")}},
 		{"over its own memory", prepared(putBytes("a", a100), putBytes("b", b100)), []step{
-			hands(0, 0), remove("a"), putBytes("c", b100), hands(0, 0), putBytes("b", a100), hands(0, 0), putBytes("c", a100),
+			handsAt(0, 0), remove("a"), putBytes("c", b100), handsAt(0, 0), putBytes("b", a100), handsAt(0, 0), putBytes("c", a100),
 		}},
 		{"value to entry and back", prepared(putBytes("a", text('x', 300))), []step{
-			remove("a"), hands(0, 0), set("b", 1), set("c", 2), set("d", 3), addTo("b", 1),
-			remove("b"), remove("c"), hands(0, 0), putBytes("a", text('y', 300)),
+			remove("a"), handsAt(0, 0), set("b", 1), set("c", 2), set("d", 3), addTo("b", 1),
+			remove("b"), remove("c"), handsAt(0, 0), putBytes("a", text('y', 300)),
 		}},
 		{"long value", func(b *builder) {
 			b.do(putBytes("a", text(1, 3000)))
@@ -127,7 +127,7 @@ func scenariosOfCounters() []scenario {
 			del("a").refused(ErrNotInteger), take("a").refused(ErrNotInteger), addTo("a", 1).refused(ErrNotInteger),
 		}},
 		{"chain of counters", ints, []step{del(c[1]), del(c[2]), set(c[1], 4), del(c[0])}},
-		{"recycled entry", prepared(set("a", 1), set("b", 2), del("a")), []step{hands(0, 0), set("d", 4), del("b"), hands(0, 0), set("e", 5)}},
+		{"recycled entry", prepared(set("a", 1), set("b", 2), del("a")), []step{handsAt(0, 0), set("d", 4), del("b"), handsAt(0, 0), set("e", 5)}},
 		{"integer to bytes to integer", prepared(set("a", 5)), []step{putBytes("a", text('a', 200)), set("a", 6), addTo("a", 1)}},
 		{"wide to bytes to wide", prepared(set("a", wide)), []step{putBytes("a", text('a', 20)), set("a", -wide), addTo("a", 1)}},
 		{"conditions on a counter", prepared(set("a", 5)), []step{

@@ -133,6 +133,7 @@ func newStage(t *testing.T, sc scenario) *stage {
 func build(t *testing.T, master *Store, sc scenario) world {
 	t.Helper()
 	crashClock = crashEpoch
+	master.region.setHands(0) // everybody's: they come to the same memory
 	b := builder{s: master, world: newWorld()}
 	if sc.prepare != nil {
 		sc.prepare(&b)
@@ -152,6 +153,7 @@ func build(t *testing.T, master *Store, sc scenario) world {
 func (st *stage) reset() (master, victim, other *Store) {
 	copy(st.region.heap, st.words)
 	crashClock = st.world.clock
+	st.region.setHands(0)
 	return newStore(st.region, st.ids[0], nil), newStore(st.region, st.ids[1], nil), newStore(st.region, st.ids[2], nil)
 }
 

@@ -159,7 +159,7 @@ func expireIf(key string, life uint64, cond func(*Store) Condition) step {
 func setArgs(bytes string) step {
 	return step{
 		name:  fmt.Sprintf("arguments of %d bytes", len(bytes)),
-		do:    func(s *Store) error { return s.SetArgs([]byte(bytes)) },
+		do:    func(s *Store) error { _, err := s.SetArgs([]byte(bytes)); return err },
 		model: func(w *world) { w.keys[""] = cell{bytes: bytes} },
 	}
 }
@@ -262,18 +262,18 @@ func pieces(key string, least int) step {
 	}
 }
 
-// hands says where the search for free memory begins: for lines, as a share of
+// handsAt says where the search for free memory begins: for lines, as a share of
 // all counted from the end; for runs, from the beginning. They are hints: any
 // value is one that they may have.
-func hands(line, unit float64) step {
+func handsAt(line, unit float64) step {
 	return step{
 		name: "hands",
 		do: func(s *Store) error {
 			for i := range s.region.shards {
 				sh := &s.region.shards[i]
 				words := float64(len(sh.bitmap))
-				sh.header.lineHand.Store(uint64(line * words))
-				sh.header.unitHand.Store(uint64(unit * words))
+				sh.hands.line = uint64(line * words)
+				sh.hands.unit = uint64(unit * words)
 			}
 			return nil
 		},

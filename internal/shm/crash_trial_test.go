@@ -286,7 +286,7 @@ func (o *outcome) goesOn(s, other *Store, want world) error {
 	}
 	// First what was values becomes others, while what was entries stays;
 	// then entries.
-	reuse := []step{hands(0.5, 0)}
+	reuse := []step{handsAt(0.5, 0)}
 	for i, key := range o.watch {
 		n := max(len(o.after(0).keys[key].bytes), len(want.keys[key].bytes), 1)
 		reuse = append(reuse, putBytes(fmt.Sprintf("new%d", i), text('Z', n)))
@@ -294,7 +294,7 @@ func (o *outcome) goesOn(s, other *Store, want world) error {
 	if err := do(reuse...); err != nil {
 		return err
 	}
-	reuse = []step{hands(0, 0)}
+	reuse = []step{handsAt(0, 0)}
 	for i := range 12 {
 		reuse = append(reuse, set(fmt.Sprintf("int%d", i), int64(i)))
 	}
@@ -342,7 +342,7 @@ func (o *outcome) empties(s *Store) error {
 	}
 	crashClock += 1 << 40
 	s.SweepExpired(1 << 40)
-	if err := s.SetArgs(nil); err != nil {
+	if _, err := s.SetArgs(nil); err != nil {
 		return err
 	}
 	shown, err := o.whole(s)

@@ -92,7 +92,7 @@ func (v variant) replace(sh *shard, k *target, p *payload, at place, f *found) e
 	gives := sh.unitsOfLocked(f)
 	if v.freeFirst {
 		sh.freeChainLocked(bodyOf(f.word))
-		hint(&sh.header.unitHand, 0)
+		sh.hands.unit = 0
 	}
 	if v.killFirst {
 		put(&f.e.word, kindDead)

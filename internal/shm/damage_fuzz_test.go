@@ -86,7 +86,7 @@ func useDamaged(r *Region, s *Store) string {
 			"SetTTL":    func() error { _, err := s.SetTTL(key, time.Hour, Condition{Present: true}); return err },
 			"Take":      func() error { _, err := s.Take(key); return err },
 			"Remove":    func() error { return s.Remove(key, Condition{}) },
-			"arguments": func() error { return s.SetArgs(key) },
+			"arguments": func() error { _, err := s.SetArgs(key); return err },
 		} {
 			if err := do(); !expected(err) {
 				return fmt.Sprintf("%s: %v", name, err)

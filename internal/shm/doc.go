@@ -37,9 +37,7 @@
 //	16      8          entries     lock holder    derived
 //	24      8          expiring    lock holder    derived: entries that have an expiry
 //	32      8          used        lock holder    derived: units
-//	40      8          unitHand    lock holder    hint: word of the bitmap where the last run was found
-//	48      8          lineHand    lock holder    hint: likewise for entries, counted from the end
-//	56      8          clockHand   lock holder    hint: bucket where eviction goes on
+//	40      8          clockHand   lock holder    hint: bucket where eviction goes on
 //	64      8          seq         lock holder    moves on after an entry is unlinked, before its units are free
 //	128     8 x 8      statistics  see shardHeader; lock holder, sweeps by anybody
 //	192     8 x n      buckets     lock holder    one store each: tag<<48 | offset of an entry

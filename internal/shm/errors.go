@@ -52,7 +52,8 @@ var (
 	ErrSlotLost = errors.New("slot is lost")
 )
 
-// Errors of the operations on keys. The store is unchanged after each of them.
+// Errors of the operations on keys. The key is unchanged after each of them; but
+// others may have been evicted, where the policy says so.
 var (
 	// ErrNotFound: no such key.
 	ErrNotFound = errors.New("key not found")

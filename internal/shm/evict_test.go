@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -25,7 +27,7 @@ func TestEvictionKeepsWhatIsUsed(t *testing.T) {
 	r, s := evicting(t, Geometry{Size: size, Slots: 1})
 	hotKey := func(i int) []byte { return fmt.Appendf(nil, "hot%04d", i) }
 	args := []byte(`{"never":"evicted"}`)
-	if err := s.SetArgs(args); err != nil {
+	if _, err := s.SetArgs(args); err != nil {
 		t.Fatal(err)
 	}
 	for i := range hot {
@@ -103,5 +105,99 @@ func TestNoEvictionUnlessAskedFor(t *testing.T) {
 	held := fillUp(t, s, "k", 500, 500)
 	if st := r.Stats(); st.Evictions != 0 || st.Entries != uint64(len(held)) {
 		t.Errorf("%+v after %d keys", st, len(held))
+	}
+}
+
+// A key is not evicted for its own sake: whoever replaces it finds it, or is told
+// that there is no room.
+func TestEvictionSparesTheKeyItself(t *testing.T) {
+	t.Parallel()
+	for _, part := range []int{2, 3, 5, 20} {
+		_, s := evicting(t, Geometry{Size: MinSize, Slots: 1})
+		size := int(s.maxValue) * 2 / part
+		rng := rand.New(rand.NewPCG(1, uint64(part)))
+		replaced, refused := 0, 0
+		for range 50 * part {
+			key := fmt.Appendf(nil, "key%d", rng.IntN(part+1))
+			it, err := s.Read(nil, key)
+			if err != nil {
+				if err := putBlob(s, key, size, Condition{}); err != nil {
+					t.Fatalf("a new key in a cache: %v", err)
+				}
+				continue
+			}
+			switch err := putBlob(s, key, size-rng.IntN(100), Condition{Match: []Version{it.Version}}); {
+			case err == nil:
+				replaced++
+			case !errors.Is(err, ErrFull):
+				t.Errorf("the key was read, and replaced by who read it: %v", err)
+			default:
+				refused++
+				if now, err := s.Read(nil, key); err != nil || now.Version != it.Version {
+					t.Errorf("refused, and the key is %+v, %v", now.Version, err)
+				}
+			}
+		}
+		t.Logf("values of %d bytes: %d replaced, %d refused", size, replaced, refused)
+		if replaced == 0 {
+			t.Error("nothing was replaced: this run proves nothing")
+		}
+	}
+}
+
+func putBlob(s *Store, key []byte, n int, c Condition) error {
+	_, err := s.Put(key, Put{Value: BytesValue(blob("v", n)), If: c})
+	return err
+}
+
+// What cannot have room, whatever goes, is refused before anything does.
+func TestEvictionForNothing(t *testing.T) {
+	t.Parallel()
+	r, s := evicting(t, Geometry{Size: MinSize, Slots: 1})
+	if did, err := s.SetArgs(blob("a", int(s.maxValue))); err != nil || did.Evicted != 0 {
+		t.Fatal(did, err)
+	}
+	large := []byte("large")
+	if err := putBlob(s, large, int(s.maxValue)-20_000, Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		if err := putBlob(s, fmt.Appendf(nil, "small%d", i), 1000, Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := r.Stats()
+	did, err := s.Put(large, Put{Value: BytesValue(blob("l", int(s.maxValue)))})
+	if !errors.Is(err, ErrFull) || did.Evicted != 0 || r.Stats() != before {
+		t.Errorf("%+v, %v; %d keys are left of %d", did, err, r.Stats().Entries, before.Entries)
+	}
+	if did, err := s.SetArgs(blob("b", int(s.maxValue))); err != nil || did.Evicted == 0 {
+		t.Errorf("arguments of the largest size again: %+v, %v", did, err)
+	}
+}
+
+// Fits knows what goes into a region that has nothing else.
+func TestFits(t *testing.T) {
+	t.Parallel()
+	_, s := attached(t, heapRegion(t, Geometry{Size: 4 << 20, Slots: 1}))
+	values := func(n int) iter.Seq2[[]byte, Value] {
+		return func(yield func([]byte, Value) bool) {
+			for i := range n {
+				if !yield(fmt.Appendf(nil, "key%d", i), BytesValue(blob("f", 10_000))) {
+					return
+				}
+			}
+		}
+	}
+	fit := 0
+	for ; s.Fits(values(fit+1)) == nil; fit++ {
+	}
+	if !errors.Is(s.Fits(values(fit+1)), ErrFull) || fit < 4<<20/10_000/2 {
+		t.Errorf("%d keys fit: %v", fit, s.Fits(values(fit+1)))
+	}
+	for key, v := range values(fit) {
+		if _, err := s.Put(key, Put{Value: v}); err != nil {
+			t.Fatalf("%s of %d that fit: %v", key, fit, err)
+		}
 	}
 }

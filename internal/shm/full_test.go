@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -181,20 +182,30 @@ func TestLargestValueFits(t *testing.T) {
 
 func (sh *shard) unitsInReserve() int { return int(sh.unitsN / reserveShare) }
 
-// The largest value of an empty region fits, and one byte more is refused as too
-// large rather than as full.
+// The largest value of an empty region fits, and again in its place; one byte
+// more is refused as too large rather than as full.
 func TestLargestValueOfAnEmptyShard(t *testing.T) {
 	t.Parallel()
-	for _, g := range []Geometry{{Size: MinSize, Slots: 1}, {Size: 8 << 20, Slots: 1, MaxValue: 3 << 20}, {Size: 33 << 20, Slots: 3}} {
+	for _, g := range []Geometry{
+		{Size: MinSize, Slots: 1},
+		{Size: 5 << 20, Slots: 1},
+		{Size: 8 << 20, Slots: 1, MaxValue: 3 << 20},
+		{Size: 32 << 20, Slots: 2},
+		{Size: 33 << 20, Slots: 3},
+		{Size: 256 << 20, Slots: 64},
+		{Size: 260 << 20, Slots: 1, MaxValue: 60 << 20},
+	} {
 		r := heapRegion(t, g)
 		_, s := attached(t, r)
 		s.SetPolicy(Policy{MaxValue: MaxMaxValue})
 		most, key := r.Info().LargestValue, blob("k", MaxKey)
-		if most < g.MaxValue {
+		if most < g.MaxValue || g.Size > 4<<20 && most < DefaultMaxValue {
 			t.Fatalf("%+v: the largest value is %d", g, most)
 		}
-		if _, err := s.Put(key, Put{Value: BytesValue(make([]byte, most))}); err != nil {
-			t.Errorf("%+v: %d bytes in an empty shard: %v", g, most, err)
+		for i := range 3 {
+			if _, err := s.Put(key, Put{Value: BytesValue(blob(strconv.Itoa(i), int(most)))}); err != nil {
+				t.Errorf("%+v: %d bytes in an empty shard, write %d: %v", g, most, i, err)
+			}
 		}
 		if _, err := s.Put([]byte("k"), Put{Value: BytesValue(make([]byte, most+1))}); !errors.Is(err, ErrValueTooLarge) {
 			t.Errorf("%+v: %d bytes: %v", g, most+1, err)

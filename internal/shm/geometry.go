@@ -9,8 +9,9 @@ import (
 type Geometry struct {
 	Size  int64 // bytes of the file
 	Slots int   // worker processes that may be attached at once, 1 to MaxSlots
-	// MaxValue is the largest value in bytes that an empty shard has to hold;
-	// 0 is DefaultMaxValue, or less where the region is too small for that.
+	// MaxValue is the largest value in bytes that an empty shard has to hold, and
+	// to hold again beside it while it is replaced; up to DefaultMaxValue it holds
+	// that, or less where the region is too small.
 	MaxValue int64
 }
 
@@ -21,8 +22,7 @@ const (
 	// next, and offsets within 48.
 	maxSize = 1 << 44
 
-	// shardTarget is the size below which a shard is not split further: it
-	// holds DefaultMaxValue with as much beside it.
+	// shardTarget is the size below which a shard is not split further.
 	shardTarget = 2 << 20
 	// shardLimit is the size above which there are more shards than workers
 	// need, so that recovery of one takes milliseconds.
@@ -54,7 +54,20 @@ func (g Geometry) plan() (superblock, error) {
 			g.Size, max(MinSize, sb.shardsOff+shardTarget/4), g.Slots)
 	}
 	sb.size = uint64(g.Size) &^ (pageSize - 1)
-	sb.shards = shardCount(sb.size, g.Slots, sb.maxValue)
+	most := max(sb.maxValue, DefaultMaxValue)
+	sb.shards = shardCount(sb.size, g.Slots)
+	for sb.split(); sb.shards > 1 && sb.largestValue() < most; sb.split() {
+		sb.shards /= 2
+	}
+	if most := sb.largestValue(); sb.maxValue > most {
+		return superblock{}, fmt.Errorf("%w: a region of %d bytes holds values of up to %d bytes, so that each can be replaced; %d are asked for",
+			ErrGeometry, sb.size, most, sb.maxValue)
+	}
+	return sb, nil
+}
+
+// split computes the parts of a shard from how many shards there are.
+func (sb *superblock) split() {
 	sb.shardSize = (sb.size - sb.shardsOff) / uint64(sb.shards) &^ (pageSize - 1)
 	sb.buckets = sb.shardSize / bucketShare
 	sb.bitmapOff = headerSize + sb.buckets*8
@@ -67,29 +80,28 @@ func (g Geometry) plan() (superblock, error) {
 		}
 		sb.units -= bitmapGroup
 	}
-	if most := sb.largestValue(); sb.maxValue > most {
-		return superblock{}, fmt.Errorf("%w: a region of %d bytes holds values of up to %d bytes, %d are asked for",
-			ErrGeometry, sb.size, most, sb.maxValue)
-	}
-	return sb, nil
 }
 
 // shardCount is a power of two: four shards for each possible worker, and more
-// in large regions, as long as each holds the largest value twice.
-func shardCount(size uint64, slots int, maxValue uint64) uint32 {
+// in large regions.
+func shardCount(size uint64, slots int) uint32 {
 	most := uint64(1) << bits.Len64(uint64(4*slots-1))
 	for most < size/shardLimit && most < maxShards {
 		most *= 2
 	}
-	fit := max(size/max(shardTarget, 2*maxValue), 1)
+	fit := max(size/shardTarget, 1)
 	return uint32(min(most, uint64(1)<<(bits.Len64(fit)-1)))
 }
 
-// largestValue is the most bytes that one value can have in an empty shard,
-// beside the longest key.
+// largestValue is the most bytes that one value can have: an empty shard holds it
+// with the longest key, and once more while it is replaced.
 func (sb *superblock) largestValue() uint64 {
 	key := lineUnits + unitsFor(MaxKey-keyInline)
-	return capacityOf(sb.units - sb.units/reserveShare - key)
+	return capacityOf((sb.units-sb.units/reserveShare)/2 - key - runsCut)
 }
+
+// runsCut is how many units more a chain may take than one in a single run: what
+// is free may be cut by the entry, by the key's chain and by where the hands are.
+const runsCut = 4
 
 func roundUp(n, to uint64) uint64 { return (n + to - 1) / to * to }

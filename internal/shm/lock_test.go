@@ -95,7 +95,7 @@ func TestRecoverWakes(t *testing.T) {
 // The arguments are in a shard as any key, and come back with it.
 func TestRecoverOfTheArgumentsShard(t *testing.T) {
 	master, a, b := twoMappings(t)
-	if err := a.SetArgs([]byte("[]")); err != nil {
+	if _, err := a.SetArgs([]byte("[]")); err != nil {
 		t.Fatal(err)
 	}
 	holdLock(a, "")
@@ -106,7 +106,7 @@ func TestRecoverOfTheArgumentsShard(t *testing.T) {
 	if args, err := b.Args(nil); err != nil || string(args) != "[]" {
 		t.Fatalf("%q, %v", args, err)
 	}
-	if err := b.SetArgs([]byte("{}")); err != nil {
+	if _, err := b.SetArgs([]byte("{}")); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -132,7 +132,7 @@ func (s *Store) put(key []byte, p *Put) (Effect, error) {
 	}
 	var load payload
 	load.make(&p.Value)
-	var r room
+	r := room{k: &k}
 	for {
 		did, err := s.putLocking(sh, &k, p, &load)
 		if err != ErrFull || !s.makeRoom(sh, k.units(&load), &r) {

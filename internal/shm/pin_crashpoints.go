@@ -8,3 +8,5 @@ package shm
 func pin() int { return 0 }
 
 func unpin() {}
+
+func pause(uint32) {}

@@ -14,3 +14,8 @@ func pin() int
 
 //go:linkname unpin runtime.procUnpin
 func unpin()
+
+// pause is n times the instruction for loops that wait.
+//
+//go:linkname pause runtime.procyield
+func pause(n uint32)

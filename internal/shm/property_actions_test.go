@@ -124,7 +124,8 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 				return // they are the ballast
 			}
 			m.args = string(drawBytes(t, 20<<10))
-			wantError(t, "SetArgs", m.store(t).SetArgs([]byte(m.args)), nil)
+			_, err := m.store(t).SetArgs([]byte(m.args))
+			wantError(t, "SetArgs", err, nil)
 		},
 		"replace a process": func(t *rapid.T) {
 			i := rapid.IntRange(0, len(m.stores)-1).Draw(t, "store")

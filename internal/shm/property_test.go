@@ -72,8 +72,12 @@ func newMachine(t *rapid.T, r *Region, kind machineKind, refusals, evictions *in
 
 // fill leaves room for little more, beside arguments and keys.
 func (m *machine) fill(t *rapid.T) {
-	m.args = strings.Repeat("a", int(m.region.sb.largestValue())-roomLeft)
-	wantError(t, "SetArgs", m.master.SetArgs([]byte(m.args)), nil)
+	sb := &m.region.sb
+	most := capacityOf(sb.units - sb.units/reserveShare - lineUnits - runsCut)
+	m.master.maxValue = most // beyond what could be replaced
+	m.args = strings.Repeat("a", int(most)-roomLeft)
+	_, err := m.master.SetArgs([]byte(m.args))
+	wantError(t, "SetArgs", err, nil)
 	for i, key := range machineKeys[:len(machineKeys)/2] {
 		m.put(t, m.stores[0], key, Put{Value: BytesValue(make([]byte, 40*i))})
 	}
@@ -148,7 +152,7 @@ func (m *machine) refused(t *rapid.T, err error, key string, n int) bool {
 }
 
 // evicted takes the keys out of the model that a change evicted: as many as it
-// says, and not what it wrote.
+// says, and never what it wrote.
 func (m *machine) evicted(t *rapid.T, n int, written string) {
 	if n == 0 {
 		return
@@ -183,8 +187,8 @@ func (m *machine) increment(t *rapid.T, key string, by, init int64, ttl time.Dur
 	if !there {
 		base, expiry = init, m.moment(ttl)
 	}
-	if did != nil && m.evicts(t, did.Evicted, key, &there) {
-		base, expiry = init, m.moment(ttl)
+	if did != nil {
+		m.evicted(t, did.Evicted, key)
 	}
 	switch {
 	case there && !h.integer:
@@ -203,33 +207,11 @@ func (m *machine) increment(t *rapid.T, key string, by, init int64, ttl time.Dur
 	m.verify(t, key)
 }
 
-// evicts is evicted for a change to a key that may have been evicted itself
-// before it was changed.
-func (m *machine) evicts(t *rapid.T, n int, key string, there *bool) (itself bool) {
-	if n > 0 && *there {
-		gone := 0
-		for _, other := range m.live() {
-			if _, err := m.master.Read(nil, []byte(other)); other != key && errors.Is(err, ErrNotFound) {
-				gone++
-			}
-		}
-		if itself = gone == n-1; itself {
-			*there = false
-			m.remove(key)
-			n--
-		}
-	}
-	m.evicted(t, n, key)
-	return itself
-}
-
 func (m *machine) put(t *rapid.T, s *Store, key string, p Put) {
 	h, there := m.get(key)
 	meets := holdsOf(p.If, h, there)
 	did, err := s.Put([]byte(key), p)
-	if m.evicts(t, did.Evicted, key, &there) {
-		meets = meets && holdsOf(p.If, kept{}, false)
-	}
+	m.evicted(t, did.Evicted, key)
 	expiry := m.moment(p.TTL)
 	if there && p.KeepTTL {
 		expiry = h.expiry

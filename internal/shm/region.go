@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -24,6 +25,7 @@ type Region struct {
 	path   string
 	heap   []uint64      // keeps a heap region's memory
 	clock  func() uint64 // ms; tests hand in their own
+	handed sync.Once     // the shards' hands were set
 
 	readOnly  bool
 	otherBoot bool

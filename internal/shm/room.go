@@ -1,11 +1,18 @@
 package shm
 
+import (
+	"fmt"
+	"iter"
+)
+
 // A change that finds no room has some made: what has expired first, then, if
 // the policy says so, what was not used since the clock's hand last passed.
 
-// room is what was done for one change.
+// room is what was done for a change of one key.
 type room struct {
+	k       *target
 	swept   bool
+	weighed bool
 	evicted int
 }
 
@@ -28,6 +35,12 @@ func (s *Store) makeRoom(sh *shard, need uint64, r *room) bool {
 	if !s.evict {
 		return false
 	}
+	if !r.weighed {
+		r.weighed = true
+		if !s.couldHold(sh, need, r.k) {
+			return false // nothing is evicted for nothing
+		}
+	}
 	// What is missing; or, where the room is there in pieces that are too
 	// small, some more of them.
 	missing := need/8 + lineUnits
@@ -37,11 +50,65 @@ func (s *Store) makeRoom(sh *shard, need uint64, r *room) bool {
 	units := uint64(0)
 	// Twice round: the first pass may find everything marked.
 	for looked := 0; looked < 2*len(sh.buckets) && units < missing; {
-		u, n, l := s.evictSome(sh, missing-units)
+		u, n, l := s.evictSome(sh, missing-units, r.k)
 		units, looked = units+u, looked+l
 		r.evicted += n
 	}
 	return units > 0
+}
+
+// couldHold says whether need units for k fit a shard that has nothing else but
+// what is never evicted: what k holds now, for whoever reads and writes it back
+// would lose it, and the arguments.
+func (s *Store) couldHold(sh *shard, need uint64, k *target) bool {
+	if s.lock(sh) != nil {
+		return true // the change that wants room finds out
+	}
+	defer s.unlock(sh)
+	stays := sh.unitsN / reserveShare
+	var args target
+	args.aim(nil, s.seed)
+	var f found
+	for _, of := range []*target{k, &args} {
+		if s.shardOf(of) != sh || of == &args && len(k.key) == 0 {
+			continue
+		}
+		if _, err := sh.findLocked(of, &f); err != nil {
+			return true
+		}
+		if f.e != nil {
+			stays += sh.unitsOfLocked(&f)
+		}
+	}
+	return need+stays <= sh.unitsN
+}
+
+// Fits says whether the region could hold all these keys at once, with the
+// arguments and nothing else. Errors: ErrKeyLength and ErrFull, for a key.
+func (s *Store) Fits(keys iter.Seq2[[]byte, Value]) error {
+	need := make([]uint64, len(s.region.shards))
+	holds := func(key []byte, v Value) bool {
+		var k target
+		k.aim(key, s.seed)
+		sh := s.shardOf(&k)
+		n := &need[sh.index]
+		*n += k.units(&payload{bytes: v.Bytes}) + runsCut // pieces hold less than runs do
+		return *n+sh.unitsN/reserveShare+lineUnits <= sh.unitsN
+	}
+	args, err := s.Args(nil)
+	if err != nil {
+		return err
+	}
+	holds(nil, BytesValue(args))
+	for key, v := range keys {
+		if !validKey(key) {
+			return fmt.Errorf("key %.40q: %w", key, ErrKeyLength)
+		}
+		if !holds(key, v) {
+			return fmt.Errorf("key %.40q: %w", key, ErrFull)
+		}
+	}
+	return nil
 }
 
 // reclaim removes what has expired from the whole shard, some buckets at a time.
@@ -102,7 +169,8 @@ func (sh *shard) visitLocked(at place, f *found) (ok bool) {
 
 // evictSome moves the clock's hand until need units were given back, for a
 // bounded time, and tells how many keys that took and how many buckets it passed.
-func (s *Store) evictSome(sh *shard, need uint64) (units uint64, evicted, looked int) {
+// The key that the room is for is not evicted.
+func (s *Store) evictSome(sh *shard, need uint64, k *target) (units uint64, evicted, looked int) {
 	if s.lock(sh) != nil {
 		return 0, 0, 2 * len(sh.buckets) // the change that wants room finds out
 	}
@@ -110,7 +178,7 @@ func (s *Store) evictSome(sh *shard, need uint64) (units uint64, evicted, looked
 	s.timeHold(sh)
 	hand := int(sh.header.clockHand.Load() % uint64(len(sh.buckets)))
 	for units < need && evicted < evictChunk && looked < sweepChunk {
-		u, n := s.evictBucketLocked(sh, hand)
+		u, n := s.evictBucketLocked(sh, hand, k)
 		units, evicted = units+u, evicted+n
 		looked++
 		if hand++; hand == len(sh.buckets) {
@@ -124,7 +192,7 @@ func (s *Store) evictSome(sh *shard, need uint64) (units uint64, evicted, looked
 
 // evictBucketLocked gives each entry that is marked a second chance. The
 // arguments are nobody's cache.
-func (s *Store) evictBucketLocked(sh *shard, bucket int) (units uint64, evicted int) {
+func (s *Store) evictBucketLocked(sh *shard, bucket int, k *target) (units uint64, evicted int) {
 	at := place(sh.bucketOff(uint64(bucket)))
 	var f found
 	for range sh.unitsN {
@@ -135,7 +203,7 @@ func (s *Store) evictBucketLocked(sh *shard, bucket int) (units uint64, evicted 
 		mark, bit := &sh.marks[line/64], uint64(1)<<(line%64)
 		gives := sh.unitsOfLocked(&f)
 		switch {
-		case f.e.meta.Load()&metaLenMask == 0:
+		case f.e.meta.Load()&metaLenMask == 0 || k.holds(sh, f.e):
 		case f.expired(s.region):
 			if sh.expireLocked(at, &f) {
 				units += gives

@@ -44,7 +44,7 @@ func TestScanIsEveryKeyOnce(t *testing.T) {
 		t.Run(b.name, func(t *testing.T) {
 			r := b.make(t, Geometry{Size: 8 << 20, Slots: 4})
 			_, s := attached(t, r)
-			if err := s.SetArgs([]byte(`{"not":"a key"}`)); err != nil {
+			if _, err := s.SetArgs([]byte(`{"not":"a key"}`)); err != nil {
 				t.Fatal(err)
 			}
 			want := map[string]Key{}
@@ -237,7 +237,7 @@ func TestRemovePrefix(t *testing.T) {
 	r := heapRegion(t, Geometry{Size: 8 << 20, Slots: 4})
 	_, s := attached(t, r)
 	args := []byte(`{"stay":true}`)
-	if err := s.SetArgs(args); err != nil {
+	if _, err := s.SetArgs(args); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 3000 {

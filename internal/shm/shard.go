@@ -2,8 +2,9 @@ package shm
 
 import "sync/atomic"
 
-// shard is a process's handle on one shard of the region: where its parts are.
-// It holds no state of its own, so any number of goroutines share it.
+// shard is a process's handle on one shard of the region: where its parts are,
+// which any number of goroutines share; and where the lock holder looks for
+// memory.
 type shard struct {
 	mem     memory
 	header  *shardHeader
@@ -16,6 +17,9 @@ type shard struct {
 	index   int
 	base    uint64 // version before the region's first
 	bucket0 uint64 // offset of the buckets
+
+	_ [cacheLine]byte
+	hands
 }
 
 func newShard(m memory, sb *superblock, index int) shard {
@@ -32,6 +36,28 @@ func newShard(m memory, sb *superblock, index int) shard {
 		index:   index,
 		base:    uint64(sb.createdAt),
 		bucket0: start + headerSize,
+	}
+}
+
+// hands are where a process looks for free memory next: words of the bitmap, for
+// lines counted from the end. Any value is as good, in time. Each process has
+// its own, because memory that it used last is in its own caches.
+type hands struct{ unit, line uint64 }
+
+// handShare is how many words of the bitmap are between the hands of processes
+// when they begin: a cache line.
+const handShare = cacheLine / 8
+
+// handsOf are those that the process in a slot begins with.
+func handsOf(slot int) hands {
+	at := uint64(slot) * handShare
+	return hands{unit: at, line: at}
+}
+
+// setHands is for the first process of this handle; tests have more.
+func (r *Region) setHands(slot int) {
+	for i := range r.shards {
+		r.shards[i].hands = handsOf(slot)
 	}
 }
 

@@ -39,7 +39,7 @@ func (r *Region) Stats() Stats {
 		used := min(h.used.Load(), sh.unitsN)
 		st.Used += int64(used) * unitSize
 		st.Free += int64(sh.unitsN-used) * unitSize
-		largest := int64(sh.largestNow(used))
+		largest := int64(min(sh.largestNow(used), r.sb.largestValue()))
 		st.LargestValue = max(st.LargestValue, largest)
 		if i == 0 || largest < st.LargestValueAnyKey {
 			st.LargestValueAnyKey = largest

@@ -75,6 +75,7 @@ func newStore(r *Region, id ID, life *os.File) *Store {
 		cursors: cursorCipher(&r.sb),
 	}
 	s.sweepNext = id.Slot % len(r.shards) // not all workers at the same one first
+	r.handed.Do(func() { r.setHands(id.Slot) })
 	s.SetPolicy(Policy{})
 	return s
 }
@@ -208,12 +209,11 @@ func (s *Store) checkSize(v Value) error {
 
 // SetArgs replaces the start-up arguments, for every process at once.
 // Errors: ErrValueTooLarge, ErrFull.
-func (s *Store) SetArgs(b []byte) error {
+func (s *Store) SetArgs(b []byte) (Effect, error) {
 	if err := s.checkSize(BytesValue(b)); err != nil {
-		return err
+		return Effect{}, err
 	}
-	_, err := s.put(nil, &Put{Value: BytesValue(b)})
-	return err
+	return s.put(nil, &Put{Value: BytesValue(b)})
 }
 
 // Args appends the start-up arguments to dst; it returns nil if none were ever

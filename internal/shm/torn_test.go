@@ -139,6 +139,7 @@ func TestReaderOfALineThatBecameData(t *testing.T) {
 	r := heapRegion(t, Geometry{Size: MinSize, Slots: 2})
 	_, s := attached(t, r)
 	sh := &r.shards[0]
+	r.setHands(0) // lines from the end
 	last := uint64(len(sh.bitmap)) - 1
 	put := func(key string, value []byte) {
 		if _, err := s.Put([]byte(key), Put{Value: BytesValue(value)}); err != nil {
@@ -162,10 +163,10 @@ func TestReaderOfALineThatBecameData(t *testing.T) {
 	size := int(n-maxExtent)*unitSize - 8 + maxExtent*unitSize - 8
 	value := make([]byte, size)
 	binary.LittleEndian.PutUint64(value[size-unitSize:], f.word)
-	sh.header.lineHand.Store(5)
-	sh.header.unitHand.Store(last)
+	sh.hands.line = 5
+	sh.hands.unit = last
 	put("data", value)
-	sh.header.unitHand.Store(0)
+	sh.hands.unit = 0
 	put("next", bytes.Repeat([]byte{2}, 24))
 	got := make([]byte, f.length())
 	if sh.copyOut(got, bodyOf(f.word)) && sh.still(&k, &f) && !bytes.Equal(got, bytes.Repeat([]byte{1}, 24)) {

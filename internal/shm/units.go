@@ -1,9 +1,6 @@
 package shm
 
-import (
-	"math/bits"
-	"sync/atomic"
-)
+import "math/bits"
 
 // The bitmap has a 1 for each unit in use. Its writer is the lock holder, who
 // sets bits before the units are linked and clears them after they are not: a
@@ -55,7 +52,7 @@ func (sh *shard) takeRunLocked(h *hunt, want uint64) (first, n uint64) {
 // to want of them. It begins where the last was found, and comes round once.
 func (sh *shard) findRunLocked(least, want uint64) (first, n uint64) {
 	words := uint64(len(sh.bitmap))
-	from := sh.header.unitHand.Load() % words
+	from := sh.hands.unit % words
 	run := uint64(0) // free units before the next one that is looked at
 	for i := range words + 1 {
 		at := from + i
@@ -94,15 +91,8 @@ func (sh *shard) findRunLocked(least, want uint64) (first, n uint64) {
 
 func (sh *shard) foundLocked(first, run, want uint64) (uint64, uint64) {
 	n := min(run, want)
-	hint(&sh.header.unitHand, (first+n)/64%uint64(len(sh.bitmap)))
+	sh.hands.unit = (first + n) / 64
 	return first, n
-}
-
-// hint stores a hand. Any value of it is as good, in time.
-func hint(p *atomic.Uint64, v uint64) {
-	if p.Load() != v {
-		note(p, v)
-	}
 }
 
 // takeLineLocked takes a free line. ok is false when no two units of one line
@@ -122,7 +112,7 @@ func (sh *shard) hasLine() bool {
 
 func (sh *shard) findLineLocked() (first uint64, ok bool) {
 	words := uint64(len(sh.bitmap))
-	hand := sh.header.lineHand.Load() % words // from the end
+	hand := sh.hands.line % words // from the end
 	for i := range words {
 		down := hand + i
 		if down >= words {
@@ -130,7 +120,7 @@ func (sh *shard) findLineLocked() (first uint64, ok bool) {
 		}
 		at := words - 1 - down
 		if lines := linesOf(^sh.bitmap[at].Load()); lines != 0 {
-			hint(&sh.header.lineHand, down)
+			sh.hands.line = down
 			return at*64 + 63 - uint64(bits.LeadingZeros64(lines)), true
 		}
 	}
