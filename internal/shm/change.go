@@ -51,6 +51,7 @@ func (sh *shard) draftLocked(k *target, p *payload, gives uint64) (draft, error)
 	if need > room {
 		return draft{}, ErrFull
 	}
+	version := sh.numberLocked() // first: who looks at the bitmap meanwhile finds out
 	line, ok := sh.takeLineLocked()
 	if !ok {
 		return draft{}, ErrFull
@@ -75,7 +76,7 @@ func (sh *shard) draftLocked(k *target, p *payload, gives uint64) (draft, error)
 		sh.freeLocked(line, lineUnits)
 		return draft{}, ErrFull
 	}
-	d := draft{off: sh.unitOff(line), units: lineUnits + tailUnits + bodyUnits, version: sh.numberLocked()}
+	d := draft{off: sh.unitOff(line), units: lineUnits + tailUnits + bodyUnits, version: version}
 	e := sh.mem.entry(d.off)
 	switch {
 	case !p.integer:

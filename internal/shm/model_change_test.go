@@ -32,22 +32,19 @@ func (m *lockModel) changeLocked(n *modelState, p *modelProcess) {
 		old.word = modelNarrow | (p.word+1)&^modelKind
 		n.value[key]++
 		p.pc = atUnlock
+	case atNumber:
+		p.pc = atTakeLine
+		if p.version = n.versions + 1; !m.numberLate {
+			n.versions++
+		}
 	case atTakeLine:
-		p.fresh, p.pc = n.take(0, modelLines), atNumber
-		if puts {
-			p.pc = atTakeUnit
+		if p.fresh, p.pc = n.take(0, modelLines), atTakeUnit; !puts {
+			p.pc = m.drafted()
 		}
 	case atTakeUnit:
 		p.unit, p.pc = n.take(modelLines, modelUnits), atFillData
 	case atFillData:
-		n.units[p.unit-1], p.pc = n.versions+1, atNumber
-	case atNumber:
-		if p.version = n.versions + 1; !m.numberLate {
-			n.versions++
-		}
-		if p.pc = atFillVersion; m.linkFirst {
-			p.pc = atLink
-		}
+		n.units[p.unit-1], p.pc = p.version, m.drafted()
 	case atFillVersion:
 		draft.version, p.pc = p.version, atFillWord
 	case atFillWord:
@@ -130,7 +127,7 @@ func (m *lockModel) changeLocked(n *modelState, p *modelProcess) {
 	case atGiveUnit:
 		n.bitmap &^= 1 << (modelLines + p.word&7)
 		if p.pc = atGiveLine; m.giveFirst && !removes {
-			p.pc = atTakeLine
+			p.pc = atNumber
 		}
 	case atGiveLine:
 		n.bitmap &^= 1 << (p.line - 1)
@@ -146,6 +143,14 @@ func (m *lockModel) changeLocked(n *modelState, p *modelProcess) {
 	}
 }
 
+// drafted is where a draft goes on that has its units.
+func (m *lockModel) drafted() modelPC {
+	if m.linkFirst {
+		return atLink
+	}
+	return atFillVersion
+}
+
 // begin is where an operation goes on that has found its key, or not.
 func (m *lockModel) begin(n *modelState, p *modelProcess) modelPC {
 	kind, there := p.word&modelKind, p.line > 0
@@ -154,11 +159,11 @@ func (m *lockModel) begin(n *modelState, p *modelProcess) modelPC {
 	case op == 'G' && there && kind == modelBytes && n.units[p.word&7] != n.lines[p.line-1].version:
 		n.bad = badCopy
 	case op == 'A' && !there, op == 'R' && counter, op == 'P' && !there, op == 'P' && kind != modelBytes, op == 'O' && !there:
-		return atTakeLine
+		return atNumber
 	case op == 'P' && m.giveFirst:
 		return atGiveUnit
 	case op == 'P':
-		return atTakeLine
+		return atNumber
 	case op == 'A' && counter:
 		return atBumpSwap
 	case op == 'D' && there && m.giveEarly && kind == modelBytes:

@@ -27,10 +27,10 @@ const (
 
 	atLocked // from here to unlock the process holds the lock
 	atBumpSwap
-	atTakeLine // draftLocked
+	atNumber // draftLocked
+	atTakeLine
 	atTakeUnit
 	atFillData
-	atNumber
 	atFillVersion
 	atFillWord
 	atFillKey
@@ -85,8 +85,8 @@ var modelSteps = map[modelPC]string{
 	atCopy: "copyOut: load the value", atCopyCheck: "still: load seq once more",
 	atSpin: "acquire: swap 0 -> me", atSlow: "acquire: swap 0 -> me|waiters", atLook: "acquire: load the lock", atMark: "acquire: set waiters",
 	atWait: "futexWait", atLocked: "holds the lock: findLocked", atBumpSwap: "changeLocked: swap word",
-	atTakeLine: "takeLineLocked: set its bits", atTakeUnit: "takeRunLocked: set its bits", atFillData: "fillExtent: the value",
-	atNumber: "draftLocked: versions+1", atFillVersion: "draftLocked: fill version", atFillWord: "draftLocked: fill word", atFillKey: "draftLocked: fill key",
+	atNumber: "draftLocked: versions+1", atTakeLine: "takeLineLocked: set its bits", atTakeUnit: "takeRunLocked: set its bits", atFillData: "fillExtent: the value",
+	atFillVersion: "draftLocked: fill version", atFillWord: "draftLocked: fill word", atFillKey: "draftLocked: fill key",
 	atLink: "linkLocked: put the link", atNumberLate: "versions+1", atFreeze: "freeze: swap narrow -> wide", atKill: "kills the entry", atUnlink: "removeLocked: put the link",
 	atMoveSeq: "giveLocked: seq+1", atGiveUnit: "freeChainLocked: clear its bits", atGiveLine: "freeLocked: clear its bits", atCount: "puts the counts",
 	atRebuild: "rebuildLocked: clear the bitmap", atRetake: "retakeLocked: a bucket", atKillFree: "rebuildLocked: kill a free line",
