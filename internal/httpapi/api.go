@@ -101,6 +101,7 @@ type request struct {
 	params
 	scratch [shm.MaxKey]byte // holds key, or prefix, when it had to be decoded
 	text    [64]byte         // of a parameter, and later of a field of the response
+	cond    command.Condition
 	// What If-Match and If-None-Match name. Their memory outlives the request.
 	match, none []command.Version
 }
@@ -123,7 +124,10 @@ func (a *API) Expect(ctx *fasthttp.RequestCtx) (status int) {
 	r := a.requests.Get().(*request)
 	defer a.requests.Put(r)
 	r.begin(ctx)
-	_, err := r.admit()
+	which, err := r.admit()
+	if err == nil {
+		err = r.readHead(which)
+	}
 	r.end()
 	if err == nil && ctx.Request.Header.ContentLength() > MaxBody(a.commands.MaxValue()) {
 		err = a.bodyTooLarge()
@@ -136,6 +140,22 @@ func (a *API) Expect(ctx *fasthttp.RequestCtx) (status int) {
 	return ctx.Response.StatusCode()
 }
 
+// readHead reads all that comes before the body of a request that may have one.
+// Requests that may not have none to wait for.
+func (r *request) readHead(which route) error {
+	switch {
+	case r.method == put && which == routeKey:
+		return r.readPut()
+	case r.method == patch && which == routeKey:
+		return r.readPatch()
+	case r.method == put && which == routeArgs:
+		return r.readSetArgs()
+	case r.method == post && which == routeBatch:
+		return r.readBatch()
+	}
+	return nil
+}
+
 func (r *request) begin(ctx *fasthttp.RequestCtx) {
 	r.ctx = ctx
 	r.method = methodOf(ctx.Request.Header.Method())
@@ -145,7 +165,7 @@ func (r *request) begin(ctx *fasthttp.RequestCtx) {
 // end lets go of what belongs to the context.
 func (r *request) end() {
 	r.ctx, r.query = nil, nil
-	r.params = params{}
+	r.params, r.cond = params{}, command.Condition{}
 }
 
 func (a *API) refuse(ctx *fasthttp.RequestCtx, err error) {

@@ -13,17 +13,10 @@ import (
 
 // batch answers /v1/batch. All of it is decoded before any of it is done.
 func (a *API) batch(r *request) error {
-	if err := r.parseQuery(0); err != nil {
+	if err := r.readBatch(); err != nil {
 		return err
 	}
-	if err := r.refuseConditions(); err != nil {
-		return err
-	}
-	text, err := r.jsonBody(isJSON)
-	if err != nil {
-		return err
-	}
-	operations, err := decodeBatch(text)
+	operations, err := decodeBatch(r.ctx.Request.Body())
 	if err != nil {
 		return err
 	}
@@ -39,6 +32,16 @@ func (a *API) batch(r *request) error {
 	})
 	r.tellEvicted(evicted)
 	return r.reply(append(b, "]}"...))
+}
+
+func (r *request) readBatch() error {
+	if err := r.parseQuery(0); err != nil {
+		return err
+	}
+	if err := r.refuseConditions(); err != nil {
+		return err
+	}
+	return r.checkMedia(isJSON)
 }
 
 // decodeBatch reads an array of operations.

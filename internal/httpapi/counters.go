@@ -74,11 +74,7 @@ func (a *API) count(r *request) error {
 
 // keyIncrement answers /v1/keys/{key}/increment?by=&init=&ttl=.
 func (a *API) keyIncrement(r *request) error {
-	var err error
-	if r.key, err = r.decodeKey(r.key, plusIsPlus); err != nil {
-		return err
-	}
-	if err = r.parseQuery(paramBy | paramInit | paramTTL); err != nil {
+	if err := r.readKey(paramBy | paramInit | paramTTL); err != nil {
 		return err
 	}
 	if err := r.refuseConditions(); err != nil {
