@@ -77,9 +77,20 @@ func (a *API) deleteKeys(r *request) error {
 	case !all && len(r.prefix) == 0:
 		return problemf(fasthttp.StatusBadRequest, "give the prefix of the keys to delete; to delete every key write ?all=true")
 	}
-	n, err := a.commands.RemovePrefix(r.prefix)
+	return r.replyDeleted(a.commands.RemovePrefix(r.prefix))
+}
+
+// partialError is about a deletion that failed when some keys were deleted.
+type partialError struct {
+	deleted int
+	error
+}
+
+func (e *partialError) Unwrap() error { return e.error }
+
+func (r *request) replyDeleted(n int, err error) error {
 	if err != nil {
-		return err
+		return &partialError{n, err}
 	}
 	b := append(r.body(), `{"deleted":`...)
 	return r.reply(append(appendInt(b, int64(n)), '}'))
