@@ -102,8 +102,9 @@ func advise(err error) error {
 // OtherLayout adds the way out to shm.ErrVersion, which every command that
 // opens a region may meet.
 func OtherLayout(err error) error {
-	return fmt.Errorf("region %w: it was made by a release with another region layout and was not touched; "+
-		"dump it with that release (fondue dump > FILE), start this one with --fresh, and load FILE", err)
+	return fmt.Errorf("region %w: it was made by a version with another region layout and was not touched; "+
+		"dump it with the version that wrote it (fondue dump > FILE), start this one with --fresh, and load FILE (fondue load --join FILE). "+
+		"A version of layout 1 has no dump: start it on this region, and read its counters by GET /report?key=KEY", err)
 }
 
 // existing attaches to a region that can be read.
