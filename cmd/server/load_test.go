@@ -52,7 +52,7 @@ func TestLoadMaxValue(t *testing.T) {
 		t.Errorf("%d bytes of %d", len(out), len(text))
 	}
 	wantRefusal(t, text, []string{"load", "--region", path}, "line 1", "--max-value")
-	wantRefusal(t, text, []string{"load", "--region", path, "--max-value", "32MiB"}, "--max-value", "--fresh")
+	wantRefusal(t, text, []string{"load", "--region", path, "--max-value", "32MiB"}, "--max-value", "name a --region that is not there yet")
 	small := filepath.Join(dir, "small")
 	code, _, stderr := feed(text, nil, "load", "--region", small, "--region-size", "2MiB", "--max-value", "3MiB")
 	if code != exitUsage || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "--max-value") || !strings.Contains(stderr, "--region-size") {

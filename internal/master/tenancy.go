@@ -52,9 +52,11 @@ type settler struct {
 	log   *slog.Logger
 	pause func(time.Duration) error // fails when the master is told to stop
 	inUse string                    // what to do about a region that another master owns
+	small string                    // what to do about one that was not made for the values asked for
 }
 
-// settle attaches to the region. On an error the path holds what it held.
+// settle attaches to the region. On an error the path holds what it held, or what
+// another process has made of it.
 func (s *settler) settle() (*tenancy, error) {
 	path := s.cfg.Region
 	for range openTries {
@@ -94,7 +96,7 @@ func advise(err error) error {
 	case errors.Is(err, shm.ErrOtherBoot):
 		return fmt.Errorf("region %w: nobody serves it; without --join it is set aside and the store begins empty", err)
 	case errors.Is(err, shm.ErrDamaged), errors.Is(err, shm.ErrTruncated):
-		return fmt.Errorf("region %w; it was not touched, --fresh sets it aside and starts empty", err)
+		return fmt.Errorf("region %w; it was not touched, a start with --fresh sets it aside and begins empty", err)
 	}
 	return fmt.Errorf("region %w", err)
 }
@@ -149,7 +151,7 @@ func (s *settler) fits(region *shm.Region) error {
 	}
 	if s.cfg.MaxValue > info.LargestValue {
 		return fmt.Errorf("region %s: its shards hold values of up to %d bytes, and --max-value %d asks for more; "+
-			"start with --fresh and this --max-value to make another region, or give a smaller one", info.Path, info.LargestValue, s.cfg.MaxValue)
+			"%s, or give a smaller one", info.Path, info.LargestValue, s.cfg.MaxValue, s.small)
 	}
 	if s.cfg.Join {
 		return nil // its master has checked it, and others write to it now
