@@ -257,7 +257,13 @@ func (s *settler) create(away func() (kept string, err error)) (*tenancy, error)
 		if err != nil {
 			return nil, err
 		}
-		restore = func() error { return os.Rename(kept, path) }
+		restore = func() error {
+			err := os.Rename(kept, path)
+			if err == nil {
+				s.log.Info("the region that was set aside is back", "region", path)
+			}
+			return err
+		}
 	}
 	region, err := shm.Create(path, shm.Geometry{Size: s.cfg.RegionSize, Slots: s.cfg.MaxWorkers, MaxValue: s.cfg.MaxValue})
 	if err != nil {
@@ -269,11 +275,14 @@ func (s *settler) create(away func() (kept string, err error)) (*tenancy, error)
 		}
 		return nil, errors.Join(fmt.Errorf("region %s: %w", path, err), restore())
 	}
+	takeBack := func() error { return errors.Join(os.Remove(path), restore()) }
 	store, _, err := s.attach(region)
 	if err != nil {
-		return nil, errors.Join(err, region.Close())
+		err = errors.Join(err, region.Close())
+		if !errors.Is(err, shm.ErrInUse) && !errors.Is(err, shm.ErrOrphans) { // else another start has it by now
+			err = errors.Join(err, takeBack())
+		}
+		return nil, err
 	}
-	return &tenancy{region: region, store: store, restore: func() error {
-		return errors.Join(os.Remove(path), restore())
-	}}, nil
+	return &tenancy{region: region, store: store, restore: takeBack}, nil
 }
