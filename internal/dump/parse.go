@@ -33,8 +33,8 @@ func parseLine(text []byte) (Record, error) {
 		return Record{}, fmt.Errorf("value: %w", err)
 	}
 	if ttl := found[memberTTL]; ttl != nil {
-		if r.TTL, err = parseTTL(ttl); err != nil {
-			return Record{}, err
+		if r.TTL, err = command.ParseJSONTTL(ttl); err != nil {
+			return Record{}, fmt.Errorf("%w; leave it out for a key that does not expire", err)
 		}
 	}
 	return r, nil

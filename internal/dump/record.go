@@ -25,6 +25,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/fondue-server/fondue/internal/command"
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
@@ -67,7 +68,7 @@ func (r *Record) appendLine(dst []byte) ([]byte, error) {
 	if r.TTL > 0 {
 		dst = append(dst, ',')
 		dst = appendMember(dst, memberTTL)
-		dst = appendSeconds(dst, r.TTL)
+		dst = command.AppendSeconds(dst, r.TTL)
 	}
 	return append(dst, "}\n"...), nil
 }
@@ -103,16 +104,4 @@ func appendValue(dst []byte, v shm.Value) ([]byte, error) {
 		return nil, err
 	}
 	return compact.Bytes(), nil
-}
-
-// appendSeconds writes milliseconds exactly, without zeros at the end.
-func appendSeconds(dst []byte, d time.Duration) []byte {
-	ms := (d + time.Millisecond - 1) / time.Millisecond
-	dst = strconv.AppendInt(dst, int64(ms/1000), 10)
-	rest := int64(ms % 1000)
-	if rest == 0 {
-		return dst
-	}
-	dst = append(dst, '.', byte('0'+rest/100), byte('0'+rest/10%10), byte('0'+rest%10))
-	return bytes.TrimRight(dst, "0")
 }

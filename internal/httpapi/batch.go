@@ -120,7 +120,7 @@ func appendItem(dst []byte, item *command.Item) []byte {
 	}
 	if item.TTL > 0 {
 		dst = append(dst, `,"ttl":`...)
-		dst = appendSeconds(dst, item.TTL)
+		dst = command.AppendSeconds(dst, item.TTL)
 	}
 	return dst
 }

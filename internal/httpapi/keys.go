@@ -176,7 +176,7 @@ func (r *request) describe(item *command.Item) {
 	header := &r.ctx.Response.Header
 	header.SetCanonical(nameETag, appendTag(r.text[:0], item.Version))
 	if item.TTL > 0 {
-		header.SetCanonical(nameTTL, appendSeconds(r.text[:0], item.TTL))
+		header.SetCanonical(nameTTL, command.AppendSeconds(r.text[:0], item.TTL))
 	}
 }
 

@@ -57,7 +57,7 @@ func appendKey(dst []byte, k *command.Key) []byte {
 	dst = appendInt(dst, int64(k.Bytes))
 	if k.TTL > 0 {
 		dst = append(dst, `,"ttl":`...)
-		dst = appendSeconds(dst, k.TTL)
+		dst = command.AppendSeconds(dst, k.TTL)
 	}
 	return append(dst, '}')
 }

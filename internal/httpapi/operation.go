@@ -98,7 +98,7 @@ func (raw *rawOperation) fill(o *command.Operation) (err error) {
 			return err
 		}
 	}
-	if text := raw[memberTTL]; text != nil {
+	if raw[memberTTL] != nil {
 		if err = raw.ttl(o); err != nil {
 			return err
 		}
@@ -217,24 +217,12 @@ func halfSurrogate(quoted []byte) bool {
 
 // ttl reads a number of seconds, or text as in a query.
 func (raw *rawOperation) ttl(o *command.Operation) (err error) {
-	text := raw[memberTTL]
 	o.SetTTL = true
-	switch c := text[0]; {
-	case c == '"':
-		s, err := raw.text(memberTTL)
-		if err != nil {
-			return err
-		}
-		if s == "none" && o.Op == command.OpPatch {
-			return nil
-		}
-		o.TTL, err = parseTTL([]byte(s))
-		return err
-	case c == '-' || '0' <= c && c <= '9':
-		o.TTL, err = ttlOfSeconds(text)
-		return err
+	if s, err := raw.text(memberTTL); err == nil && s == "none" && o.Op == command.OpPatch {
+		return nil
 	}
-	return errors.New("ttl must be a number of seconds, or a string such as 30s")
+	o.TTL, err = command.ParseJSONTTL(raw[memberTTL])
+	return err
 }
 
 // tags reads "*", one ETag as a batch returns it, or a list as the header

@@ -29,12 +29,15 @@ func (a *API) problemOf(err error) *problem {
 	var p *problem
 	var partial *partialError
 	var twice *command.TwiceError
+	var ttl *command.TTLError
 	switch {
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &partial):
 		why := a.problemOf(partial.error)
 		return &problem{why.status, fmt.Sprintf("%s; keys that were deleted before that: %d", why.detail, partial.deleted)}
+	case errors.As(err, &ttl):
+		return &problem{fasthttp.StatusBadRequest, ttl.Error()}
 	case errors.Is(err, shm.ErrKeyLength):
 		return &problem{fasthttp.StatusBadRequest, "a key has 1 to 512 bytes, counted after percent-decoding"}
 	case errors.Is(err, shm.ErrNotFound):

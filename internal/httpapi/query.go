@@ -128,7 +128,7 @@ func (r *request) parseParam(p param, value []byte, accepts param) (err error) {
 		if string(text) == "none" && accepts&paramTTLNone != 0 {
 			return nil
 		}
-		r.ttl, err = parseTTL(text)
+		r.ttl, err = command.ParseTTL(text)
 	case paramPrefix:
 		r.prefix, err = r.decodeKey(value, plusIsSpace)
 		if errors.Is(err, shm.ErrKeyLength) || len(r.prefix) > shm.MaxKey {
