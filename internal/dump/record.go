@@ -52,7 +52,7 @@ func (r *Record) appendLine(dst []byte) ([]byte, error) {
 	dst = append(dst, '{')
 	if utf8.Valid(r.Key) {
 		dst = appendMember(dst, memberKey)
-		dst = appendString(dst, r.Key)
+		dst = command.AppendString(dst, r.Key)
 	} else {
 		dst = appendMember(dst, memberBase64)
 		dst = append(dst, '"')
@@ -77,16 +77,6 @@ func appendMember(dst []byte, name string) []byte {
 	dst = append(dst, '"')
 	dst = append(dst, name...)
 	return append(dst, `":`...)
-}
-
-// appendString quotes UTF-8. "<" and its kin stay as they are: a dump is read
-// by people, too.
-func appendString(dst, text []byte) []byte {
-	var quoted bytes.Buffer
-	encoder := json.NewEncoder(&quoted)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(string(text)) // a string has an encoding, and the buffer takes it
-	return append(dst, bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))...)
 }
 
 func appendValue(dst []byte, v shm.Value) ([]byte, error) {

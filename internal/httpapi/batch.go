@@ -87,9 +87,9 @@ func (a *API) appendResult(dst []byte, o *command.Operation, result *command.Res
 		}
 		dst = appendStatus(dst, p.status)
 		dst = append(dst, `,"title":`...)
-		dst = appendString(dst, []byte(fasthttp.StatusMessage(p.status)))
+		dst = command.AppendString(dst, []byte(fasthttp.StatusMessage(p.status)))
 		dst = append(dst, `,"detail":`...)
-		dst = appendString(dst, []byte(p.detail))
+		dst = command.AppendString(dst, []byte(p.detail))
 		return append(dst, '}')
 	}
 	status := fasthttp.StatusOK

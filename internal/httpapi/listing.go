@@ -38,14 +38,14 @@ func (a *API) keys(r *request) error {
 	b = append(b, ']')
 	if next != nil {
 		b = append(b, `,"cursor":`...)
-		b = appendString(b, next)
+		b = command.AppendString(b, next)
 	}
 	return r.reply(append(b, '}'))
 }
 
 func appendKey(dst []byte, k *command.Key) []byte {
 	dst = append(dst, `{"key":`...)
-	dst = appendString(dst, k.Key)
+	dst = command.AppendString(dst, k.Key)
 	if !utf8.Valid(k.Key) {
 		dst = append(dst, `,"key_base64":"`...)
 		dst = base64.StdEncoding.AppendEncode(dst, k.Key)

@@ -136,7 +136,7 @@ func decodeMembers(text json.RawMessage) (raw rawOperation, err error) {
 		}
 		i := slices.Index(memberNames[:], token.(string)) // a name is always a string
 		if i < 0 {
-			return raw, fmt.Errorf("member %q is unknown; there are %s", token, inWords(memberNames[:]))
+			return raw, fmt.Errorf("member %q is unknown; there are %s", token, command.InWords(memberNames[:]))
 		}
 		if raw[i] != nil {
 			return raw, fmt.Errorf("member %s is there twice; give it once", memberNames[i])

@@ -173,10 +173,10 @@ func writeProblem(ctx *fasthttp.RequestCtx, p *problem) {
 	ctx.Response.Header.SetContentTypeBytes(typeProblem)
 	b := ctx.Response.SwapBody(nil)[:0]
 	b = append(b, `{"type":"about:blank","title":`...)
-	b = appendString(b, []byte(fasthttp.StatusMessage(p.status)))
+	b = command.AppendString(b, []byte(fasthttp.StatusMessage(p.status)))
 	b = append(b, `,"status":`...)
 	b = appendInt(b, int64(p.status))
 	b = append(b, `,"detail":`...)
-	b = appendString(b, []byte(p.detail))
+	b = command.AppendString(b, []byte(p.detail))
 	ctx.Response.SwapBody(append(b, '}'))
 }
