@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
 
@@ -46,8 +45,8 @@ func (r *request) readBatch() error {
 
 // decodeBatch reads an array of operations.
 func decodeBatch(text []byte) ([]command.Operation, error) {
-	if !utf8.Valid(text) || !json.Valid(text) {
-		return nil, command.ErrNotJSON
+	if err := command.CheckJSON(text); err != nil {
+		return nil, err
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	if token, err := d.Token(); err != nil || token != json.Delim('[') {
