@@ -127,6 +127,18 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// TestMaxValueIsEachOnesOwn: whoever sets it for a server learns that a load has
+// another.
+func TestMaxValueIsEachOnesOwn(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"serve", "load"} {
+		code, stdout, _ := invoke(nil, command, "--help")
+		if help := strings.Join(strings.Fields(stdout), " "); code != exitOK || !strings.Contains(help, "each process that shares a region has a limit of its own") {
+			t.Errorf("%s: code %d, %s", command, code, stdout)
+		}
+	}
+}
+
 // TestOutputIsLost: an answer that could not be written is a failure.
 func TestOutputIsLost(t *testing.T) {
 	t.Parallel()

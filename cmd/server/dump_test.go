@@ -148,7 +148,7 @@ func TestUnusableRegions(t *testing.T) {
 	if err := os.WriteFile(foreign, files[foreign], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	otherLayout := []string{"made by a release with another region layout", "fondue dump > FILE", "--fresh", "load FILE"}
+	otherLayout := []string{"made by a version with another region layout", "fondue dump > FILE", "--fresh", "load --join FILE", "GET /report?key=KEY"}
 	for _, c := range []struct {
 		path     string
 		commands []string

@@ -36,14 +36,6 @@ func oneLine(s string) string {
 	return strings.NewReplacer("\r\n", "; ", "\n", "; ", "\r", " ").Replace(strings.TrimSpace(s))
 }
 
-func inWords(names []string) string {
-	if len(names) < 2 {
-		return strings.Join(names, "")
-	}
-	last := len(names) - 1
-	return strings.Join(names[:last], ", ") + " and " + names[last]
-}
-
 // didYouMean offers the one known name that a typo away could have been.
 func didYouMean(prefix, name string, known []string) string {
 	best, distance := "", 3

@@ -68,7 +68,7 @@ func loadRegion(p process, args []string) error {
 	} else if err != nil {
 		return err
 	}
-	input, err := readDump(p, flags.word())
+	input, name, err := readDump(p, flags.word())
 	if err != nil {
 		return err
 	}
@@ -77,10 +77,10 @@ func loadRegion(p process, args []string) error {
 		return explainStart(err)
 	}
 	if err := input.CheckSizes(visit.MaxValue); err != nil {
-		return errors.Join(err, visit.Undo())
+		return errors.Join(fmt.Errorf("%s: %w", name, err), visit.Undo())
 	}
 	done, err := dump.Load(visit.Store, input, o.ifAbsent)
-	if err := errors.Join(explainLoad(err, done), visit.Leave()); err != nil {
+	if err := errors.Join(explainLoad(err, name, done), visit.Leave()); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.stdout, "loaded %s", count(uint64(done.Loaded), "key", "keys"))
@@ -91,25 +91,26 @@ func loadRegion(p process, args []string) error {
 	return nil
 }
 
-// readDump reads the input to its end: the file, or standard input for "" and "-".
-func readDump(p process, path string) (*dump.Input, error) {
-	if path == "" || path == "-" {
-		input, err := dump.Read(p.stdin)
+// readDump reads the input to its end, the file or, for "" and "-", standard
+// input, and returns how errors about it call it.
+func readDump(p process, path string) (input *dump.Input, name string, err error) {
+	from, name := p.stdin, "standard input"
+	if path != "" && path != "-" {
+		file, err := os.Open(path)
 		if err != nil {
-			return nil, fmt.Errorf("standard input: %w", err)
+			return nil, path, fmt.Errorf("cannot read %s: %w", path, cause(err))
 		}
-		return input, nil
+		defer file.Close() // it was only read
+		from, name = file, path
 	}
-	file, err := os.Open(path)
+	input, err = dump.Read(from)
+	if unread := new(fs.PathError); errors.As(err, &unread) {
+		return nil, name, fmt.Errorf("cannot read %s: %w", name, unread.Err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", path, cause(err))
+		return nil, name, fmt.Errorf("%s: %w", name, err)
 	}
-	defer file.Close() // it was only read
-	input, err := dump.Read(file)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, cause(err))
-	}
-	return input, nil
+	return input, name, nil
 }
 
 // visit comes into the region, which is made if it is not there.
@@ -129,7 +130,7 @@ func (o *loadOptions) visit() (*master.Visit, error) {
 }
 
 // explainLoad says how far a load came, and what to do.
-func explainLoad(err error, done dump.Result) error {
+func explainLoad(err error, name string, done dump.Result) error {
 	if err == nil {
 		return nil
 	}
@@ -137,5 +138,5 @@ func explainLoad(err error, done dump.Result) error {
 	if errors.Is(err, shm.ErrFull) {
 		advice = "; delete what is not needed, or load into a larger region"
 	}
-	return fmt.Errorf("%w%s; %s loaded and stay", err, advice, count(uint64(done.Loaded), "key is", "keys are"))
+	return fmt.Errorf("%s: %w%s; %s loaded and stay", name, err, advice, count(uint64(done.Loaded), "key is", "keys are"))
 }

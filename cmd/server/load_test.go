@@ -25,8 +25,8 @@ func TestLoadChangesNothingOnABadLine(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, path := range []string{there, none} {
-			wantRefusal(t, good+bad, []string{"load", "--region", path, "--region-size", "4MiB"}, "line 3: ", says)
-			wantRefusal(t, "", []string{"load", "--region", path, file}, "line 3: ", says)
+			wantRefusal(t, good+bad, []string{"load", "--region", path, "--region-size", "4MiB"}, "fondue: standard input: line 3: ", says)
+			wantRefusal(t, "", []string{"load", "--region", path, file}, "fondue: "+file+": line 3: ", says)
 		}
 		if out := mustRun(t, "", "dump", "--region", there); out != `{"key":"a","value":1}`+"\n" {
 			t.Errorf("after %.40q: %s", bad, out)
@@ -36,7 +36,7 @@ func TestLoadChangesNothingOnABadLine(t *testing.T) {
 		}
 	}
 	wantRefusal(t, "", []string{"load", "--region", there, filepath.Join(dir, "no file")}, "no file", "no such file")
-	wantRefusal(t, "", []string{"load", "--region", there, dir}, dir, "is a directory")
+	wantRefusal(t, "", []string{"load", "--region", there, dir}, "cannot read "+dir+": is a directory")
 }
 
 // TestLoadMaxValue: the limit goes into a new region, and not beyond an old one's.
@@ -52,7 +52,7 @@ func TestLoadMaxValue(t *testing.T) {
 		t.Errorf("%d bytes of %d", len(out), len(text))
 	}
 	wantRefusal(t, text, []string{"load", "--region", path}, "line 1", "--max-value")
-	wantRefusal(t, text, []string{"load", "--region", path, "--max-value", "32MiB"}, "--max-value", "--fresh")
+	wantRefusal(t, text, []string{"load", "--region", path, "--max-value", "32MiB"}, "--max-value", "name a --region that is not there yet")
 	small := filepath.Join(dir, "small")
 	code, _, stderr := feed(text, nil, "load", "--region", small, "--region-size", "2MiB", "--max-value", "3MiB")
 	if code != exitUsage || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "--max-value") || !strings.Contains(stderr, "--region-size") {
@@ -78,7 +78,7 @@ func TestLoadIntoFull(t *testing.T) {
 	if code != exitFailure || stdout != "" || loaded < 10 || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("code %d, %d loaded, %q, %q", code, loaded, stdout, stderr)
 	}
-	for _, want := range []string{fmt.Sprintf("line %d: ", loaded+1), "full", "larger region", fmt.Sprintf("%d keys are loaded and stay", loaded)} {
+	for _, want := range []string{fmt.Sprintf("fondue: standard input: line %d: ", loaded+1), "full", "larger region", fmt.Sprintf("%d keys are loaded and stay", loaded)} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("%q does not say %q", stderr, want)
 		}

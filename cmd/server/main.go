@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/fondue-server/fondue/internal/command"
 )
 
 // Exit codes of the commands that a user types. Those of a worker process are
@@ -129,11 +131,11 @@ func (p process) dispatch(args []string) error {
 	}
 	for _, later := range pending {
 		if name == later {
-			return usagef("%s is not part of this version yet; the commands are %s", name, inWords(names))
+			return usagef("%s is not part of this version yet; the commands are %s", name, command.InWords(names))
 		}
 	}
 	return usagef("unknown command %q%s; the commands are %s, and serve is the default",
-		name, didYouMean("", name, names), inWords(names))
+		name, didYouMean("", name, names), command.InWords(names))
 }
 
 func help(p process, args []string) error {

@@ -49,6 +49,7 @@ func TestParsePreloadRefuses(t *testing.T) {
 		`{"a":1,"a":2}`:                          `"a" is there twice`,
 		`{"a":tru}`:                              "line 1",
 		`{"a":01}`:                               "line 1",
+		`{"a":1,"b\ud800":2}`:                    `key "b\ud800" has half of a surrogate pair`,
 		`{"":1}`:                                 "0 bytes",
 		`{"` + strings.Repeat("k", 513) + `":1}`: "513 bytes",
 		"{\"\xff\":1}":                           "UTF-8",

@@ -143,7 +143,7 @@ func maxWorkersOption(n *int) option {
 
 func maxValueOption(size *int64) option {
 	return flag("max-value", "SIZE", size, parseMaxValue, "1MiB, or what fits a small region",
-		"the largest value that is accepted, 1KiB to 64MiB; a new region is made to hold it")
+		"the largest value that is accepted, 1KiB to 64MiB; a new region is made to hold it, and each process that shares a region has a limit of its own")
 }
 
 // config settles what depends on more than one flag. given tells whether the

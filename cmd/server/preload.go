@@ -32,14 +32,18 @@ func parsePreload(text []byte) ([]master.Preload, error) {
 	}
 	keys := make([]master.Preload, 0, len(list))
 	for _, m := range list {
-		if len(m.name) < 1 || len(m.name) > shm.MaxKey {
-			return nil, fmt.Errorf("key %.40q has %d bytes; a key has 1 to %d", m.name, len(m.name), shm.MaxKey)
-		}
-		value, err := command.ParseValue(m.value)
+		key, err := command.Text(m.Name)
 		if err != nil {
-			return nil, fmt.Errorf("key %q: %w", m.name, err)
+			return nil, fmt.Errorf("key %.40s has %w; write whole characters", m.Name, err)
 		}
-		keys = append(keys, master.Preload{Key: m.name, Value: value})
+		if len(key) < 1 || len(key) > shm.MaxKey {
+			return nil, fmt.Errorf("key %.40q has %d bytes; a key has 1 to %d", key, len(key), shm.MaxKey)
+		}
+		value, err := command.ParseValue(m.Value)
+		if err != nil {
+			return nil, fmt.Errorf("key %q: %w", key, err)
+		}
+		keys = append(keys, master.Preload{Key: key, Value: value})
 	}
 	return keys, nil
 }

@@ -14,6 +14,7 @@ type mergePatch struct {
 type members struct {
 	list  []member
 	index map[string]int // into list, by decoded name; nil while there are few
+	round int            // how many objects were taken apart by these
 }
 
 // fewMembers are found sooner one by one than by a map.
@@ -24,7 +25,8 @@ type member struct {
 	key    string   // decoded
 	text   []byte   // the value as written
 	inner  *members // of a value that is an object
-	target int      // the part of the target that it is about, from 1; set by parts
+	target int      // the part of the target that it is about; set by parts,
+	round  int      // in this round: from an earlier one, it is about none
 }
 
 func (m *member) removes() bool { return string(m.text) == "null" }
@@ -113,11 +115,11 @@ type part struct {
 }
 
 // parts takes an object of the target apart, as far as the patch goes into it.
-// Where the target has a name twice, the patch is about the last of them.
+// Where the target has a name twice, the patch is about the last of them. A new
+// round forgets what members were about, so that each of many objects under one
+// name costs what it has, not what the patch has.
 func (s *scanner) parts(m *members) []part {
-	for i := range m.list {
-		m.list[i].target = 0
-	}
+	m.round++
 	list := []part{}
 	s.object(func(start int, name []byte) {
 		p := part{name: len(name), patch: m.find(string(unquote(name)))}
@@ -127,10 +129,10 @@ func (s *scanner) parts(m *members) []part {
 			s.value()
 		}
 		p.text = s.text[start:s.at]
-		list = append(list, p)
 		if p.patch >= 0 {
-			m.list[p.patch].target = len(list)
+			m.list[p.patch].target, m.list[p.patch].round = len(list), m.round
 		}
+		list = append(list, p)
 	})
 	return list
 }
@@ -145,7 +147,7 @@ func appendMerged(dst []byte, target []part, patch *members) []byte {
 			continue
 		}
 		m := &patch.list[p.patch]
-		if m.removes() || m.target != i+1 {
+		if m.removes() || m.target != i {
 			continue
 		}
 		dst = append(appendComma(dst, start), p.text[:p.name]...)
@@ -157,7 +159,7 @@ func appendMerged(dst []byte, target []part, patch *members) []byte {
 		}
 	}
 	for i := range patch.list {
-		if m := &patch.list[i]; m.target == 0 {
+		if m := &patch.list[i]; m.round != patch.round {
 			dst = m.appendTo(dst, start)
 		}
 	}

@@ -79,6 +79,8 @@ func TestMergeText(t *testing.T) {
 		{`{"a":null}`, `{"a":null,"a":1}`, `{"a":1}`},
 		{`{"a":{"x":1},"b":0,"a":{"y":2}}`, `{"a":{"z":3}}`, `{"b":0,"a":{"y":2,"z":3}}`},
 		{`{"a":{"x":1},"a":5}`, `{"a":{"z":3}}`, `{"a":{"z":3}}`},
+		{`{"a":{"x":{"y":1}},"a":{"w":2}}`, `{"a":{"x":{"z":3}}}`, `{"a":{"w":2,"x":{"z":3}}}`},
+		{`{"a":{"x":{"y":1}},"a":{"x":{}}}`, `{"a":{"x":{"z":3}}}`, `{"a":{"x":{"z":3}}}`},
 		{`{"a":5,"a":{"x":1}}`, `{"a":{"z":3}}`, `{"a":{"x":1,"z":3}}`},
 		{`{"a":1,"a":2}`, `{"a":null}`, `{}`},
 		{`{"a":1,"a":2}`, `{"b":3}`, `{"a":1,"a":2,"b":3}`},
@@ -132,6 +134,27 @@ func TestMergeMany(t *testing.T) {
 		t.Errorf("%.200s", got)
 	}
 	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+// TestMergeDuplicates: a patch that goes into a name that the target has many
+// times costs what both have of bytes. Going through the patch for each would
+// take several times the limit.
+func TestMergeDuplicates(t *testing.T) {
+	t.Parallel()
+	const many = 60000
+	var patch strings.Builder
+	for i := range many {
+		patch.WriteString(`,"` + strconv.Itoa(i) + `":0`)
+	}
+	want := `{"a":{` + patch.String()[1:] + "}}"
+	target := `{"a":{}` + strings.Repeat(`,"a":{}`, many-1) + "}"
+	start := time.Now()
+	if got := merged(target, want); got != want {
+		t.Errorf("%.200s", got)
+	}
+	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
-	"time"
 	"unicode/utf8"
 
 	"github.com/fondue-server/fondue/internal/shm"
@@ -19,12 +18,6 @@ type (
 	Item      = shm.Item
 	Effect    = shm.Effect
 	Key       = shm.Key
-)
-
-// A time to live is within these.
-const (
-	MinTTL = time.Millisecond
-	MaxTTL = 3650 * 24 * time.Hour
 )
 
 // ErrNotJSON is about a text that cannot be a value.

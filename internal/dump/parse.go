@@ -3,21 +3,16 @@ package dump
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"unicode/utf8"
 
 	"github.com/fondue-server/fondue/internal/command"
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
-// parseLine reads one line. Its errors say what would be right.
+// parseLine reads one line. Its errors say what would be right. The record
+// keeps nothing of text.
 func parseLine(text []byte) (Record, error) {
-	if !utf8.Valid(text) {
-		return Record{}, errors.New("not UTF-8; a key that is not goes into key_base64")
-	}
 	found, err := members(text)
 	if err != nil {
 		return Record{}, err
@@ -32,67 +27,57 @@ func parseLine(text []byte) (Record, error) {
 	if r.Value, err = command.ParseValue(found[memberValue]); err != nil {
 		return Record{}, fmt.Errorf("value: %w", err)
 	}
+	r.Value.Bytes = bytes.Clone(r.Value.Bytes) // they lie in text
 	if ttl := found[memberTTL]; ttl != nil {
-		if r.TTL, err = parseTTL(ttl); err != nil {
-			return Record{}, err
+		if r.TTL, err = command.ParseJSONTTL(ttl); err != nil {
+			return Record{}, fmt.Errorf("%w; leave it out for a key that does not expire", err)
 		}
 	}
 	return r, nil
 }
 
 // members reads the JSON object of a line, and nothing after it.
-func members(text []byte) (map[string]json.RawMessage, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	start, err := d.Token()
-	if err != nil {
-		return nil, notJSON(d, err)
+func members(text []byte) (map[string][]byte, error) {
+	if err := command.CheckJSON(text); err != nil {
+		return nil, explainSyntax(err)
 	}
-	if start != json.Delim('{') {
+	list, err := command.Members(text)
+	twice := new(command.TwiceError)
+	switch {
+	case errors.Is(err, command.ErrNotObject):
 		return nil, errors.New(`not a JSON object; write {"key":...,"value":...}`)
+	case errors.As(err, &twice):
+		return nil, fmt.Errorf("member %.40q is there twice; give it once", twice.Name)
 	}
-	found := map[string]json.RawMessage{}
-	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return nil, notJSON(d, err)
-		}
-		name, _ := token.(string)
-		switch name {
+	found := map[string][]byte{}
+	for _, m := range list {
+		switch name, _ := command.Text(m.Name); name {
 		case memberKey, memberBase64, memberValue, memberTTL:
+			found[name] = m.Value
 		default:
-			return nil, fmt.Errorf("member %.40q is unknown; a line has key or key_base64, value, and ttl where it expires", name)
+			return nil, fmt.Errorf("member %.40s is unknown; a line has key or key_base64, value, and ttl where it expires", m.Name)
 		}
-		if found[name] != nil {
-			return nil, fmt.Errorf("member %q is there twice; give it once", name)
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, notJSON(d, err)
-		}
-		found[name] = value
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, notJSON(d, err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("there is more text after the object; write each on a line of its own")
 	}
 	return found, nil
 }
 
-// notJSON says where a line stops being JSON.
-func notJSON(d *json.Decoder, err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+// explainSyntax says where a line stops being JSON.
+func explainSyntax(err error) error {
+	syntax := new(command.SyntaxError)
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("not JSON, at byte %d of the line: %w", syntax.At+1, err)
+	case errors.Is(err, command.ErrNotUTF8):
+		return fmt.Errorf("%w; a key that is not goes into key_base64", err)
+	case errors.Is(err, command.ErrCutOff):
 		return errors.New("not JSON: the line ends within the object; if it is the last one, the dump was cut off")
+	case errors.Is(err, command.ErrTooMuch):
+		return errors.New("there is more text after the object; write each on a line of its own")
 	}
-	offset := d.InputOffset()
-	if syntax := new(json.SyntaxError); errors.As(err, &syntax) {
-		offset = max(offset, syntax.Offset-1)
-	}
-	return fmt.Errorf("not JSON, at byte %d of the line: %w", offset+1, err)
+	return err
 }
 
-func keyOf(found map[string]json.RawMessage) ([]byte, error) {
+func keyOf(found map[string][]byte) ([]byte, error) {
 	plain, coded := found[memberKey], found[memberBase64]
 	if plain != nil && coded != nil {
 		return nil, errors.New("both key and key_base64 are there; give one of them")
@@ -104,16 +89,15 @@ func keyOf(found map[string]json.RawMessage) ([]byte, error) {
 	if text == nil {
 		return nil, errors.New("key is missing; give it as key, or as key_base64 when it is not UTF-8")
 	}
-	var key string
 	if text[0] != '"' {
 		return nil, fmt.Errorf("%s is no string; a key is written in quotes", name)
 	}
-	if err := json.Unmarshal(text, &key); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	key, err := command.Text(text)
+	if err != nil {
+		return nil, fmt.Errorf("the key %.40s has %w; write the bytes of the key as key_base64", text, err)
 	}
 	decoded := []byte(key)
 	if coded != nil {
-		var err error
 		if decoded, err = base64.StdEncoding.Strict().DecodeString(key); err != nil {
 			return nil, fmt.Errorf("key_base64 is not base64 as RFC 4648 has it, with padding: %w", err)
 		}

@@ -25,6 +25,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/fondue-server/fondue/internal/command"
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
@@ -51,7 +52,7 @@ func (r *Record) appendLine(dst []byte) ([]byte, error) {
 	dst = append(dst, '{')
 	if utf8.Valid(r.Key) {
 		dst = appendMember(dst, memberKey)
-		dst = appendString(dst, r.Key)
+		dst = command.AppendString(dst, r.Key)
 	} else {
 		dst = appendMember(dst, memberBase64)
 		dst = append(dst, '"')
@@ -67,7 +68,7 @@ func (r *Record) appendLine(dst []byte) ([]byte, error) {
 	if r.TTL > 0 {
 		dst = append(dst, ',')
 		dst = appendMember(dst, memberTTL)
-		dst = appendSeconds(dst, r.TTL)
+		dst = command.AppendSeconds(dst, r.TTL)
 	}
 	return append(dst, "}\n"...), nil
 }
@@ -76,16 +77,6 @@ func appendMember(dst []byte, name string) []byte {
 	dst = append(dst, '"')
 	dst = append(dst, name...)
 	return append(dst, `":`...)
-}
-
-// appendString quotes UTF-8. "<" and its kin stay as they are: a dump is read
-// by people, too.
-func appendString(dst, text []byte) []byte {
-	var quoted bytes.Buffer
-	encoder := json.NewEncoder(&quoted)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(string(text)) // a string has an encoding, and the buffer takes it
-	return append(dst, bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))...)
 }
 
 func appendValue(dst []byte, v shm.Value) ([]byte, error) {
@@ -103,16 +94,4 @@ func appendValue(dst []byte, v shm.Value) ([]byte, error) {
 		return nil, err
 	}
 	return compact.Bytes(), nil
-}
-
-// appendSeconds writes milliseconds exactly, without zeros at the end.
-func appendSeconds(dst []byte, d time.Duration) []byte {
-	ms := (d + time.Millisecond - 1) / time.Millisecond
-	dst = strconv.AppendInt(dst, int64(ms/1000), 10)
-	rest := int64(ms % 1000)
-	if rest == 0 {
-		return dst
-	}
-	dst = append(dst, '.', byte('0'+rest/100), byte('0'+rest/10%10), byte('0'+rest%10))
-	return bytes.TrimRight(dst, "0")
 }

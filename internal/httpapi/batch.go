@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
 
@@ -13,17 +12,10 @@ import (
 
 // batch answers /v1/batch. All of it is decoded before any of it is done.
 func (a *API) batch(r *request) error {
-	if err := r.parseQuery(0); err != nil {
+	if err := r.readBatch(); err != nil {
 		return err
 	}
-	if err := r.refuseConditions(); err != nil {
-		return err
-	}
-	text, err := r.jsonBody(isJSON)
-	if err != nil {
-		return err
-	}
-	operations, err := decodeBatch(text)
+	operations, err := decodeBatch(r.ctx.Request.Body())
 	if err != nil {
 		return err
 	}
@@ -41,10 +33,20 @@ func (a *API) batch(r *request) error {
 	return r.reply(append(b, "]}"...))
 }
 
+func (r *request) readBatch() error {
+	if err := r.parseQuery(0); err != nil {
+		return err
+	}
+	if err := r.refuseConditions(); err != nil {
+		return err
+	}
+	return r.checkMedia(isJSON)
+}
+
 // decodeBatch reads an array of operations.
 func decodeBatch(text []byte) ([]command.Operation, error) {
-	if !utf8.Valid(text) || !json.Valid(text) {
-		return nil, command.ErrNotJSON
+	if err := command.CheckJSON(text); err != nil {
+		return nil, err
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	if token, err := d.Token(); err != nil || token != json.Delim('[') {
@@ -84,9 +86,9 @@ func (a *API) appendResult(dst []byte, o *command.Operation, result *command.Res
 		}
 		dst = appendStatus(dst, p.status)
 		dst = append(dst, `,"title":`...)
-		dst = appendString(dst, []byte(fasthttp.StatusMessage(p.status)))
+		dst = command.AppendString(dst, []byte(fasthttp.StatusMessage(p.status)))
 		dst = append(dst, `,"detail":`...)
-		dst = appendString(dst, []byte(p.detail))
+		dst = command.AppendString(dst, []byte(p.detail))
 		return append(dst, '}')
 	}
 	status := fasthttp.StatusOK
@@ -117,7 +119,7 @@ func appendItem(dst []byte, item *command.Item) []byte {
 	}
 	if item.TTL > 0 {
 		dst = append(dst, `,"ttl":`...)
-		dst = appendSeconds(dst, item.TTL)
+		dst = command.AppendSeconds(dst, item.TTL)
 	}
 	return dst
 }

@@ -167,6 +167,8 @@ func TestBatchRefuses(t *testing.T) {
 		`{"op":"increment","key":"a","by":null}`:                  "by must be an integer",
 		`{"op":"increment","key":"a","init":9223372036854775808}`: "init must be an integer",
 		`{"op":"put","key":"a","value":1,"ttl":0}`:                "at least 1ms",
+		`{"op":"put","key":"a","value":1,"ttl":0.0006}`:           "at least 1ms",
+		`{"op":"put","key":"a","value":1,"ttl":"0.5ms"}`:          "at least 1ms",
 		`{"op":"put","key":"a","value":1,"ttl":-1}`:               "at least 1ms",
 		`{"op":"put","key":"a","value":1,"ttl":"30"}`:             "write 30s",
 		`{"op":"put","key":"a","value":1,"ttl":"none"}`:           "such as 30s",

@@ -17,18 +17,18 @@ var errBody = &problem{
 	detail: "only PUT, PATCH and POST /v1/batch take a body; send none, and put parameters into the query: ?key=visits&by=50",
 }
 
-// jsonBody returns the body, unless its header says that it is something else
+// checkMedia refuses a body of which the header says that it is something else
 // than accepts takes.
-func (r *request) jsonBody(accepts mediaSet) ([]byte, error) {
+func (r *request) checkMedia(accepts mediaSet) error {
 	header := &r.ctx.Request.Header
 	if coding := header.ContentEncoding(); len(coding) > 0 && !bytes.EqualFold(coding, []byte("identity")) {
-		return nil, problemf(fasthttp.StatusUnsupportedMediaType, "Content-Encoding %q is not supported; send the body as it is", coding)
+		return problemf(fasthttp.StatusUnsupportedMediaType, "Content-Encoding %q is not supported; send the body as it is", coding)
 	}
 	media, _, _ := bytes.Cut(header.ContentType(), []byte(";"))
 	if media = trim(media); !accepts.has(media) {
-		return nil, problemf(fasthttp.StatusUnsupportedMediaType, "Content-Type is %q; send %s", media, accepts)
+		return problemf(fasthttp.StatusUnsupportedMediaType, "Content-Type is %q; send %s", media, accepts)
 	}
-	return r.ctx.Request.Body(), nil
+	return nil
 }
 
 // mediaSet is what a body may be.

@@ -8,35 +8,35 @@ import (
 	"github.com/fondue-server/fondue/internal/command"
 )
 
-// condition reads If-Match and If-None-Match. What it returns lies in r.
-func (r *request) condition() (cond command.Condition, err error) {
+// readConditions reads If-Match and If-None-Match.
+func (r *request) readConditions() error {
 	header := &r.ctx.Request.Header
 	if r.fields&fieldMatch != 0 {
 		tags := tagList{versions: r.match[:0]}
-		if err = tags.parse(header.PeekAll(fasthttp.HeaderIfMatch), strong); err != nil {
-			return cond, refuseTags(fasthttp.HeaderIfMatch)
+		if tags.parse(header.PeekAll(fasthttp.HeaderIfMatch), strong) != nil {
+			return refuseTags(fasthttp.HeaderIfMatch)
 		}
 		r.match = tags.versions
-		cond.Present, cond.Match = tags.any, tags.list()
+		r.cond.Present, r.cond.Match = tags.any, tags.list()
 	}
 	if r.fields&fieldNone != 0 {
 		tags := tagList{versions: r.none[:0]}
-		if err = tags.parse(header.PeekAll(fasthttp.HeaderIfNoneMatch), weak); err != nil {
-			return cond, refuseTags(fasthttp.HeaderIfNoneMatch)
+		if tags.parse(header.PeekAll(fasthttp.HeaderIfNoneMatch), weak) != nil {
+			return refuseTags(fasthttp.HeaderIfNoneMatch)
 		}
 		r.none = tags.versions
-		cond.Absent, cond.Not = tags.any, tags.list()
+		r.cond.Absent, r.cond.Not = tags.any, tags.list()
 	}
-	return cond, nil
+	return nil
 }
 
-// conditionOfChange refuses in addition what reads may ignore: no key tells
+// readConditionsOfChange refuses in addition what reads may ignore: no key tells
 // when it was modified.
-func (r *request) conditionOfChange() (command.Condition, error) {
+func (r *request) readConditionsOfChange() error {
 	if r.fields&fieldUnmodified != 0 {
-		return command.Condition{}, errUnmodified
+		return errUnmodified
 	}
-	return r.condition()
+	return r.readConditions()
 }
 
 // refuseConditions refuses what would make a change conditional, where no

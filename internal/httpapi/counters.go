@@ -1,5 +1,7 @@
 package httpapi
 
+import "github.com/fondue-server/fondue/internal/command"
+
 // increment answers /increment?key=&by=.
 func (a *API) increment(r *request) error {
 	if err := r.keyOrDefault(paramKey | paramBy); err != nil {
@@ -19,7 +21,7 @@ func (a *API) increment(r *request) error {
 // replyKeyAnd replies {"key":KEY<member>N}.
 func (r *request) replyKeyAnd(member string, n int64) error {
 	b := append(r.body(), `{"key":`...)
-	b = appendString(b, r.key)
+	b = command.AppendString(b, r.key)
 	b = append(b, member...)
 	b = appendInt(b, n)
 	return r.reply(append(b, '}'))
@@ -74,11 +76,7 @@ func (a *API) count(r *request) error {
 
 // keyIncrement answers /v1/keys/{key}/increment?by=&init=&ttl=.
 func (a *API) keyIncrement(r *request) error {
-	var err error
-	if r.key, err = r.decodeKey(r.key, plusIsPlus); err != nil {
-		return err
-	}
-	if err = r.parseQuery(paramBy | paramInit | paramTTL); err != nil {
+	if err := r.readKey(paramBy | paramInit | paramTTL); err != nil {
 		return err
 	}
 	if err := r.refuseConditions(); err != nil {

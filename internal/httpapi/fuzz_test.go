@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
@@ -201,30 +200,6 @@ func FuzzBatch(f *testing.F) {
 			if !slices.Contains(statuses, r.Status) {
 				t.Fatalf("%q: %s", body, ctx.Response.Body())
 			}
-		}
-	})
-}
-
-// FuzzTTL: what is read as a time to live is what Go reads as a duration, but
-// for the days, and within the limits.
-func FuzzTTL(f *testing.F) {
-	for _, text := range []string{"30s", "1500ms", "1h30m", "7d", "30", ".5s", "1.s", "3650d1ms", "99999999999999999999h", "0.0000000001h"} {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		ttl, err := parseTTL([]byte(text))
-		if err == nil && (ttl < command.MinTTL || ttl > command.MaxTTL) {
-			t.Fatalf("%q: %v", text, ttl)
-		}
-		want, wantErr := time.ParseDuration(text)
-		if strings.ContainsAny(text, "d+-nuµμ") || text == "0" {
-			return
-		}
-		if legal := wantErr == nil && want >= command.MinTTL && want <= command.MaxTTL; legal != (err == nil) && (want-command.MinTTL).Abs() > time.Microsecond {
-			t.Fatalf("%q: %v, %v, want %v, %v", text, ttl, err, want, wantErr)
-		}
-		if err == nil && (ttl-want).Abs() > time.Microsecond {
-			t.Fatalf("%q: %v, want %v", text, ttl, want)
 		}
 	})
 }

@@ -12,10 +12,6 @@ import (
 
 // key answers /v1/keys/{key}.
 func (a *API) key(r *request) error {
-	var err error
-	if r.key, err = r.decodeKey(r.key, plusIsPlus); err != nil {
-		return err
-	}
 	switch r.method {
 	case put:
 		return a.putKey(r)
@@ -27,16 +23,34 @@ func (a *API) key(r *request) error {
 	return a.getKey(r)
 }
 
-func (a *API) getKey(r *request) error {
-	if err := r.parseQuery(0); err != nil {
+// readPathKey decodes the key in the path.
+func (r *request) readPathKey() (err error) {
+	if r.key, err = r.decodeKey(r.key, plusIsPlus); err != nil {
 		return err
 	}
-	cond, err := r.condition()
-	if err != nil {
+	if len(r.key) == 0 || len(r.key) > shm.MaxKey {
+		return shm.ErrKeyLength
+	}
+	return nil
+}
+
+// readKey decodes the key in the path, and reads the query.
+func (r *request) readKey(accepts param) error {
+	if err := r.readPathKey(); err != nil {
+		return err
+	}
+	return r.parseQuery(accepts)
+}
+
+func (a *API) getKey(r *request) error {
+	if err := r.readKey(0); err != nil {
+		return err
+	}
+	if err := r.readConditions(); err != nil {
 		return err
 	}
 	b := r.body()
-	item, err := a.commands.Get(b, r.key, cond)
+	item, err := a.commands.Get(b, r.key, r.cond)
 	if err == nil {
 		r.describe(&item)
 		return r.reply(readText(b, &item.Value))
@@ -48,74 +62,79 @@ func (a *API) getKey(r *request) error {
 		r.ctx.Response.SetStatusCode(fasthttp.StatusNotModified)
 		return nil
 	case errors.Is(err, shm.ErrCondition):
-		return unmet(cond)
+		return unmet(r.cond)
 	}
 	return err
 }
 
 func (a *API) deleteKey(r *request) error {
-	if err := r.parseQuery(0); err != nil {
+	if err := r.readChange(0); err != nil {
 		return err
 	}
-	cond, err := r.conditionOfChange()
-	if err != nil {
-		return err
-	}
-	if err = a.commands.Remove(r.key, cond); err != nil {
-		return orUnmet(err, cond)
+	if err := a.commands.Remove(r.key, r.cond); err != nil {
+		return orUnmet(err, r.cond)
 	}
 	r.ctx.Response.SetStatusCode(fasthttp.StatusNoContent)
 	return nil
 }
 
+// readChange reads what comes before the body of a change of one key.
+func (r *request) readChange(accepts param) error {
+	if err := r.readKey(accepts); err != nil {
+		return err
+	}
+	return r.readConditionsOfChange()
+}
+
+func (r *request) readPut() error {
+	if err := r.readChange(paramTTL); err != nil {
+		return err
+	}
+	return r.checkMedia(isJSON)
+}
+
 func (a *API) putKey(r *request) error {
-	if err := r.parseQuery(paramTTL); err != nil {
+	if err := r.readPut(); err != nil {
 		return err
 	}
-	cond, err := r.conditionOfChange()
+	value, err := command.ParseValue(r.ctx.Request.Body())
 	if err != nil {
 		return err
 	}
-	text, err := r.jsonBody(isJSON)
-	if err != nil {
-		return err
-	}
-	value, err := command.ParseValue(text)
-	if err != nil {
-		return err
-	}
-	effect, err := a.commands.Put(r.key, value, r.ttl, cond)
+	effect, err := a.commands.Put(r.key, value, r.ttl, r.cond)
 	r.tellEvicted(effect.Evicted)
 	if err != nil {
-		return orUnmet(err, cond)
+		return orUnmet(err, r.cond)
 	}
 	r.describe(&command.Item{Version: effect.Version, TTL: r.ttl})
 	return r.replyChanged(appendValue(r.body(), &value), effect)
 }
 
-// patchKey answers PATCH. Without a body it changes the time to live alone.
-func (a *API) patchKey(r *request) error {
-	if err := r.parseQuery(paramTTL | paramTTLNone); err != nil {
+func (r *request) readPatch() error {
+	if err := r.readChange(paramTTL | paramTTLNone); err != nil {
 		return err
 	}
-	cond, err := r.conditionOfChange()
-	if err != nil {
-		return err
-	}
-	text, err := r.jsonBody(isMergePatch)
+	err := r.checkMedia(isMergePatch)
 	if err != nil {
 		r.ctx.Response.Header.SetCanonical(acceptPatch, typeMergePatch)
+	}
+	return err
+}
+
+// patchKey answers PATCH. Without a body it changes the time to live alone.
+func (a *API) patchKey(r *request) error {
+	if err := r.readPatch(); err != nil {
 		return err
 	}
-	change := command.Patch{TTL: r.ttl, SetTTL: r.given&paramTTL != 0, If: cond}
-	if len(bytes.Trim(text, " \t\r\n")) > 0 {
+	change := command.Patch{TTL: r.ttl, SetTTL: r.given&paramTTL != 0, If: r.cond}
+	if text := r.ctx.Request.Body(); len(bytes.Trim(text, " \t\r\n")) > 0 {
 		change.Merge = text
 	}
 	b := r.body()
 	item, effect, err := a.commands.Patch(b, r.key, change)
 	r.tellEvicted(effect.Evicted)
 	if err != nil {
-		return orUnmet(err, cond)
+		return orUnmet(err, r.cond)
 	}
 	r.describe(&item)
 	return r.replyChanged(readText(b, &item.Value), effect)
@@ -157,7 +176,7 @@ func (r *request) describe(item *command.Item) {
 	header := &r.ctx.Response.Header
 	header.SetCanonical(nameETag, appendTag(r.text[:0], item.Version))
 	if item.TTL > 0 {
-		header.SetCanonical(nameTTL, appendSeconds(r.text[:0], item.TTL))
+		header.SetCanonical(nameTTL, command.AppendSeconds(r.text[:0], item.TTL))
 	}
 }
 

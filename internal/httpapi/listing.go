@@ -38,14 +38,14 @@ func (a *API) keys(r *request) error {
 	b = append(b, ']')
 	if next != nil {
 		b = append(b, `,"cursor":`...)
-		b = appendString(b, next)
+		b = command.AppendString(b, next)
 	}
 	return r.reply(append(b, '}'))
 }
 
 func appendKey(dst []byte, k *command.Key) []byte {
 	dst = append(dst, `{"key":`...)
-	dst = appendString(dst, k.Key)
+	dst = command.AppendString(dst, k.Key)
 	if !utf8.Valid(k.Key) {
 		dst = append(dst, `,"key_base64":"`...)
 		dst = base64.StdEncoding.AppendEncode(dst, k.Key)
@@ -57,7 +57,7 @@ func appendKey(dst []byte, k *command.Key) []byte {
 	dst = appendInt(dst, int64(k.Bytes))
 	if k.TTL > 0 {
 		dst = append(dst, `,"ttl":`...)
-		dst = appendSeconds(dst, k.TTL)
+		dst = command.AppendSeconds(dst, k.TTL)
 	}
 	return append(dst, '}')
 }
@@ -77,9 +77,20 @@ func (a *API) deleteKeys(r *request) error {
 	case !all && len(r.prefix) == 0:
 		return problemf(fasthttp.StatusBadRequest, "give the prefix of the keys to delete; to delete every key write ?all=true")
 	}
-	n, err := a.commands.RemovePrefix(r.prefix)
+	return r.replyDeleted(a.commands.RemovePrefix(r.prefix))
+}
+
+// partialError is about a deletion that failed when some keys were deleted.
+type partialError struct {
+	deleted int
+	error
+}
+
+func (e *partialError) Unwrap() error { return e.error }
+
+func (r *request) replyDeleted(n int, err error) error {
 	if err != nil {
-		return err
+		return &partialError{n, err}
 	}
 	b := append(r.body(), `{"deleted":`...)
 	return r.reply(append(appendInt(b, int64(n)), '}'))

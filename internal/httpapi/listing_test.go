@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/fondue-server/fondue/internal/shm"
 )
 
 type listed struct {
@@ -37,6 +39,20 @@ func (c *client) list(query string) (keys []listed, pages int) {
 			return keys, pages + 1
 		}
 		cursor = "&cursor=" + *p.Cursor
+	}
+}
+
+// TestPartialDeletion: what is deleted stays so, and is counted also when the
+// rest cannot be.
+func TestPartialDeletion(t *testing.T) {
+	t.Parallel()
+	api := New(newCommands(t), noFault(t))
+	r := request{ctx: newRequest(t, "DELETE /v1/keys?prefix=a")}
+	api.refuse(r.ctx, r.replyDeleted(3, fmt.Errorf("a3: %w", shm.ErrLocked)))
+	response := &r.ctx.Response
+	if response.StatusCode() != 503 || string(response.Header.Peek("Retry-After")) != "1" ||
+		!strings.Contains(string(response.Body()), "a process that hangs") || !strings.Contains(string(response.Body()), "deleted before that: 3") {
+		t.Errorf("%v", response)
 	}
 }
 

@@ -3,7 +3,10 @@ package httpapi
 import (
 	"errors"
 	"math"
+	"strconv"
 )
+
+func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }
 
 var (
 	errNotInteger = errors.New("not an integer")

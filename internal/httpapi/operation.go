@@ -1,14 +1,12 @@
 package httpapi
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/fondue-server/fondue/internal/command"
 	"github.com/fondue-server/fondue/internal/shm"
@@ -98,7 +96,7 @@ func (raw *rawOperation) fill(o *command.Operation) (err error) {
 			return err
 		}
 	}
-	if text := raw[memberTTL]; text != nil {
+	if raw[memberTTL] != nil {
 		if err = raw.ttl(o); err != nil {
 			return err
 		}
@@ -121,29 +119,21 @@ func (raw *rawOperation) fill(o *command.Operation) (err error) {
 }
 
 func decodeMembers(text json.RawMessage) (raw rawOperation, err error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	token, err := d.Token()
-	if err != nil {
-		return raw, err
-	}
-	if token != json.Delim('{') {
+	members, err := command.Members(text)
+	twice := new(command.TwiceError)
+	switch {
+	case errors.Is(err, command.ErrNotObject):
 		return raw, errors.New("it must be an object")
+	case errors.As(err, &twice):
+		return raw, fmt.Errorf("member %.40q is there twice; give it once", twice.Name)
 	}
-	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return raw, err
-		}
-		i := slices.Index(memberNames[:], token.(string)) // a name is always a string
+	for _, m := range members {
+		name, _ := command.Text(m.Name)
+		i := slices.Index(memberNames[:], name)
 		if i < 0 {
-			return raw, fmt.Errorf("member %q is unknown; there are %s", token, inWords(memberNames[:]))
+			return raw, fmt.Errorf("member %.40s is unknown; there are %s", m.Name, command.InWords(memberNames[:]))
 		}
-		if raw[i] != nil {
-			return raw, fmt.Errorf("member %s is there twice; give it once", memberNames[i])
-		}
-		if err := d.Decode(&raw[i]); err != nil {
-			return raw, err
-		}
+		raw[i] = m.Value
 	}
 	return raw, nil
 }
@@ -156,7 +146,10 @@ func (raw *rawOperation) text(m memberName) (s string, err error) {
 	case raw[m][0] != '"':
 		return "", fmt.Errorf("%s must be a string", memberNames[m])
 	}
-	return s, json.Unmarshal(raw[m], &s)
+	if s, err = command.Text(raw[m]); err != nil {
+		err = fmt.Errorf("%s has %w; write the bytes of a key as key_base64", memberNames[m], err)
+	}
+	return s, err
 }
 
 // integer reads a member that must be an integer.
@@ -174,9 +167,6 @@ func (raw *rawOperation) key() (key []byte, err error) {
 	if raw[memberKeyBase64] == nil {
 		text, err = raw.text(memberKey)
 		key = []byte(text)
-		if err == nil && halfSurrogate(raw[memberKey]) {
-			err = errors.New("key has half of a surrogate pair, which no UTF-8 has; write the bytes of the key as key_base64")
-		}
 	} else {
 		text, err = raw.text(memberKeyBase64)
 		if err == nil && raw[memberKey] != nil {
@@ -194,47 +184,14 @@ func (raw *rawOperation) key() (key []byte, err error) {
 	return key, err
 }
 
-// halfSurrogate reports whether a JSON string has an escape that stands for
-// half a character, which decodes as U+FFFD and would name another key.
-func halfSurrogate(quoted []byte) bool {
-	var s string
-	if json.Unmarshal(quoted, &s) != nil {
-		return true
-	}
-	// What decodes as U+FFFD was written as such, or is half a character.
-	written := bytes.Count(quoted, []byte("\ufffd"))
-	for i := 0; i+6 <= len(quoted); i++ {
-		if quoted[i] != '\\' {
-			continue
-		}
-		if quoted[i+1] == 'u' && strings.EqualFold(string(quoted[i+2:i+6]), "fffd") {
-			written++
-		}
-		i++ // what is escaped begins no escape
-	}
-	return strings.Count(s, string(utf8.RuneError)) != written
-}
-
 // ttl reads a number of seconds, or text as in a query.
 func (raw *rawOperation) ttl(o *command.Operation) (err error) {
-	text := raw[memberTTL]
 	o.SetTTL = true
-	switch c := text[0]; {
-	case c == '"':
-		s, err := raw.text(memberTTL)
-		if err != nil {
-			return err
-		}
-		if s == "none" && o.Op == command.OpPatch {
-			return nil
-		}
-		o.TTL, err = parseTTL([]byte(s))
-		return err
-	case c == '-' || '0' <= c && c <= '9':
-		o.TTL, err = ttlOfSeconds(text)
-		return err
+	if s, err := raw.text(memberTTL); err == nil && s == "none" && o.Op == command.OpPatch {
+		return nil
 	}
-	return errors.New("ttl must be a number of seconds, or a string such as 30s")
+	o.TTL, err = command.ParseJSONTTL(raw[memberTTL])
+	return err
 }
 
 // tags reads "*", one ETag as a batch returns it, or a list as the header

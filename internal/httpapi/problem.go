@@ -27,10 +27,17 @@ func problemf(status int, format string, args ...any) error {
 // problemOf finds the answer to an error of a command.
 func (a *API) problemOf(err error) *problem {
 	var p *problem
+	var partial *partialError
 	var twice *command.TwiceError
+	var ttl *command.TTLError
 	switch {
 	case errors.As(err, &p):
 		return p
+	case errors.As(err, &partial):
+		why := a.problemOf(partial.error)
+		return &problem{why.status, fmt.Sprintf("%s; keys that were deleted before that: %d", why.detail, partial.deleted)}
+	case errors.As(err, &ttl):
+		return &problem{fasthttp.StatusBadRequest, ttl.Error()}
 	case errors.Is(err, shm.ErrKeyLength):
 		return &problem{fasthttp.StatusBadRequest, "a key has 1 to 512 bytes, counted after percent-decoding"}
 	case errors.Is(err, shm.ErrNotFound):
@@ -148,17 +155,6 @@ func (a *API) bodyTooLarge() *problem {
 	}
 }
 
-// MaxHeader is how many bytes the request line and the header may have. The
-// server that calls Handle must be set to it, and to MaxBody.
-const MaxHeader = 8 << 10
-
-// bodyAround is what a body may have beside a value of the largest size: white
-// space, and the other operations of a batch.
-const bodyAround = 64 << 10
-
-// MaxBody is how many bytes a body may have where a value may have maxValue.
-func MaxBody(maxValue int64) int { return int(maxValue) + bodyAround }
-
 var typeProblem = []byte("application/problem+json")
 
 func writeProblem(ctx *fasthttp.RequestCtx, p *problem) {
@@ -166,10 +162,10 @@ func writeProblem(ctx *fasthttp.RequestCtx, p *problem) {
 	ctx.Response.Header.SetContentTypeBytes(typeProblem)
 	b := ctx.Response.SwapBody(nil)[:0]
 	b = append(b, `{"type":"about:blank","title":`...)
-	b = appendString(b, []byte(fasthttp.StatusMessage(p.status)))
+	b = command.AppendString(b, []byte(fasthttp.StatusMessage(p.status)))
 	b = append(b, `,"status":`...)
 	b = appendInt(b, int64(p.status))
 	b = append(b, `,"detail":`...)
-	b = appendString(b, []byte(p.detail))
+	b = command.AppendString(b, []byte(p.detail))
 	ctx.Response.SwapBody(append(b, '}'))
 }

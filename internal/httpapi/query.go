@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -51,19 +50,7 @@ func (p param) String() string {
 			names = append(names, name)
 		}
 	}
-	return inWords(names)
-}
-
-// inWords is "none", "a", "a and b", "a, b and c".
-func inWords(names []string) string {
-	switch last := len(names) - 1; last {
-	case -1:
-		return "none"
-	case 0:
-		return names[0]
-	default:
-		return strings.Join(names[:last], ", ") + " and " + names[last]
-	}
+	return command.InWords(names)
 }
 
 func paramOf(name []byte) param {
@@ -128,7 +115,7 @@ func (r *request) parseParam(p param, value []byte, accepts param) (err error) {
 		if string(text) == "none" && accepts&paramTTLNone != 0 {
 			return nil
 		}
-		r.ttl, err = parseTTL(text)
+		r.ttl, err = command.ParseTTL(text)
 	case paramPrefix:
 		r.prefix, err = r.decodeKey(value, plusIsSpace)
 		if errors.Is(err, shm.ErrKeyLength) || len(r.prefix) > shm.MaxKey {

@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"github.com/valyala/fasthttp"
-
-	"github.com/fondue-server/fondue/internal/shm"
 )
 
 // method is a set of HTTP methods, as bits.
@@ -162,12 +160,8 @@ func (r *request) refuseMethod(which route, path []byte) error {
 // options answers OPTIONS, on a key only if the path names one.
 func (r *request) options(which route) error {
 	if which == routeKey || which == routeKeyIncrement {
-		key, err := r.decodeKey(r.key, plusIsPlus)
-		if err != nil {
+		if err := r.readPathKey(); err != nil {
 			return err
-		}
-		if len(key) == 0 || len(key) > shm.MaxKey {
-			return shm.ErrKeyLength
 		}
 	}
 	if which == routeKey {

@@ -129,7 +129,11 @@ func (m *Master) steer(live []bool) error {
 }
 
 func (m *Master) settle() (err error) {
-	s := settler{cfg: &m.cfg, log: m.cfg.Log, pause: m.pause, inUse: "--join shares it, or choose another path with --region"}
+	s := settler{
+		cfg: &m.cfg, log: m.cfg.Log, pause: m.pause,
+		inUse: "--join shares it, or choose another path with --region",
+		small: "start with --fresh and this --max-value to make another region",
+	}
 	if m.tenancy, err = s.settle(); err == nil {
 		m.undo = append(m.undo, m.tenancy.undo)
 	}

@@ -52,9 +52,11 @@ type settler struct {
 	log   *slog.Logger
 	pause func(time.Duration) error // fails when the master is told to stop
 	inUse string                    // what to do about a region that another master owns
+	small string                    // what to do about one that was not made for the values asked for
 }
 
-// settle attaches to the region. On an error the path holds what it held.
+// settle attaches to the region. On an error the path holds what it held, or what
+// another process has made of it.
 func (s *settler) settle() (*tenancy, error) {
 	path := s.cfg.Region
 	for range openTries {
@@ -94,7 +96,7 @@ func advise(err error) error {
 	case errors.Is(err, shm.ErrOtherBoot):
 		return fmt.Errorf("region %w: nobody serves it; without --join it is set aside and the store begins empty", err)
 	case errors.Is(err, shm.ErrDamaged), errors.Is(err, shm.ErrTruncated):
-		return fmt.Errorf("region %w; it was not touched, --fresh sets it aside and starts empty", err)
+		return fmt.Errorf("region %w; it was not touched, a start with --fresh sets it aside and begins empty", err)
 	}
 	return fmt.Errorf("region %w", err)
 }
@@ -102,8 +104,9 @@ func advise(err error) error {
 // OtherLayout adds the way out to shm.ErrVersion, which every command that
 // opens a region may meet.
 func OtherLayout(err error) error {
-	return fmt.Errorf("region %w: it was made by a release with another region layout and was not touched; "+
-		"dump it with that release (fondue dump > FILE), start this one with --fresh, and load FILE", err)
+	return fmt.Errorf("region %w: it was made by a version with another region layout and was not touched; "+
+		"dump it with the version that wrote it (fondue dump > FILE), start this one with --fresh, and load FILE (fondue load --join FILE). "+
+		"A version of layout 1 has no dump: start it on this region, and read its counters by GET /report?key=KEY", err)
 }
 
 // existing attaches to a region that can be read.
@@ -148,7 +151,7 @@ func (s *settler) fits(region *shm.Region) error {
 	}
 	if s.cfg.MaxValue > info.LargestValue {
 		return fmt.Errorf("region %s: its shards hold values of up to %d bytes, and --max-value %d asks for more; "+
-			"start with --fresh and this --max-value to make another region, or give a smaller one", info.Path, info.LargestValue, s.cfg.MaxValue)
+			"%s, or give a smaller one", info.Path, info.LargestValue, s.cfg.MaxValue, s.small)
 	}
 	if s.cfg.Join {
 		return nil // its master has checked it, and others write to it now
@@ -254,7 +257,13 @@ func (s *settler) create(away func() (kept string, err error)) (*tenancy, error)
 		if err != nil {
 			return nil, err
 		}
-		restore = func() error { return os.Rename(kept, path) }
+		restore = func() error {
+			err := os.Rename(kept, path)
+			if err == nil {
+				s.log.Info("the region that was set aside is back", "region", path)
+			}
+			return err
+		}
 	}
 	region, err := shm.Create(path, shm.Geometry{Size: s.cfg.RegionSize, Slots: s.cfg.MaxWorkers, MaxValue: s.cfg.MaxValue})
 	if err != nil {
@@ -266,11 +275,14 @@ func (s *settler) create(away func() (kept string, err error)) (*tenancy, error)
 		}
 		return nil, errors.Join(fmt.Errorf("region %s: %w", path, err), restore())
 	}
+	takeBack := func() error { return errors.Join(os.Remove(path), restore()) }
 	store, _, err := s.attach(region)
 	if err != nil {
-		return nil, errors.Join(err, region.Close())
+		err = errors.Join(err, region.Close())
+		if !errors.Is(err, shm.ErrInUse) && !errors.Is(err, shm.ErrOrphans) { // else another start has it by now
+			err = errors.Join(err, takeBack())
+		}
+		return nil, err
 	}
-	return &tenancy{region: region, store: store, restore: func() error {
-		return errors.Join(os.Remove(path), restore())
-	}}, nil
+	return &tenancy{region: region, store: store, restore: takeBack}, nil
 }

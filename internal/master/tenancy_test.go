@@ -209,8 +209,12 @@ func TestFreshThatFailsIsTakenBack(t *testing.T) {
 	tooLarge := cfg
 	tooLarge.RegionSize = 1 << 46
 	for _, bad := range []Config{cannotBoot, tooLarge} {
-		if err := launch(t, bad).over(); err == nil {
+		s := launch(t, bad)
+		if err := s.over(); err == nil {
 			t.Error("started")
+		}
+		if log := s.log.String(); !strings.Contains(log, "was set aside\"") || !strings.Contains(log, "set aside is back") {
+			t.Errorf("log:\n%s", log)
 		}
 		if names := beside(t, cfg); len(names) != 1 {
 			t.Errorf("files: %v", names)
@@ -218,6 +222,25 @@ func TestFreshThatFailsIsTakenBack(t *testing.T) {
 		if n := value(t, cfg.Region, "served"); n != 7 {
 			t.Errorf("the region holds %d, want 7", n)
 		}
+	}
+}
+
+// TestCreationWithoutAttachIsTakenBack: a new region that cannot be used is
+// removed, and what was there before is back.
+func TestCreationWithoutAttachIsTakenBack(t *testing.T) {
+	cfg := testConfig(t)
+	makeRegion(t, cfg, "served", 7)
+	var log logLines
+	cfg.Join = true // there is nobody to join in a region that was just made
+	s := settler{cfg: &cfg, log: testLogger(&log), pause: func(time.Duration) error { return nil }}
+	if _, err := s.create(func() (string, error) { return s.setAside("aside") }); !errors.Is(err, shm.ErrNoMaster) {
+		t.Errorf("error: %v", err)
+	}
+	if names := beside(t, cfg); len(names) != 1 {
+		t.Errorf("files: %v", names)
+	}
+	if n := value(t, cfg.Region, "served"); n != 7 {
+		t.Errorf("the region holds %d, want 7", n)
 	}
 }
 

@@ -66,6 +66,7 @@ func (c VisitConfig) settler() *settler {
 			return nil
 		},
 		inUse: c.InUse,
+		small: "name a --region that is not there yet, which is made to hold them",
 	}
 }
 

@@ -173,7 +173,8 @@ func TestVisitANewRegion(t *testing.T) {
 		t.Errorf("a visit took away what it found: %v", err)
 	}
 	c.MaxValue = cfg.RegionSize
-	if _, err := enter(t, c); err == nil || !strings.Contains(err.Error(), "--max-value") {
+	if _, err := enter(t, c); err == nil || !strings.Contains(err.Error(), "--max-value") ||
+		!strings.Contains(err.Error(), "name a --region") || strings.Contains(err.Error(), "--fresh") {
 		t.Errorf("more than the region was made for: %v", err)
 	}
 }
@@ -212,7 +213,7 @@ func TestVisitRefusesDamage(t *testing.T) {
 	if err := os.WriteFile(cfg.Region, spoilt, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := enter(t, visitConfig(cfg)); !errors.Is(err, shm.ErrDamaged) || !strings.Contains(err.Error(), "fondue check") {
+	if _, err := enter(t, visitConfig(cfg)); !errors.Is(err, shm.ErrDamaged) || !strings.Contains(err.Error(), "fondue check") || !strings.Contains(err.Error(), "a start with --fresh") {
 		t.Errorf("%v", err)
 	}
 }

@@ -1,17 +1,13 @@
-package httpapi
+package command
 
-import (
-	"strconv"
-	"unicode/utf8"
-)
-
-func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }
+import "unicode/utf8"
 
 const hexDigits = "0123456789abcdef"
 
-// appendString appends s as a JSON string. A byte that is not UTF-8 becomes
-// U+FFFD, as encoding/json has it.
-func appendString(dst, s []byte) []byte {
+// AppendString appends s as a JSON string. A byte that is not UTF-8 becomes
+// U+FFFD, as encoding/json has it; "<" and its kin stay, for people to read, and
+// the two characters that end a line for some readers do not.
+func AppendString(dst, s []byte) []byte {
 	dst = append(dst, '"')
 	start := 0 // of what is not appended yet
 	for i := 0; i < len(s); {
@@ -43,6 +39,11 @@ func appendString(dst, s []byte) []byte {
 			dst = append(dst, s[start:i]...)
 			dst = append(dst, `\ufffd`...)
 			start = i + 1
+		}
+		if r == '\u2028' || r == '\u2029' {
+			dst = append(dst, s[start:i]...)
+			dst = append(dst, '\\', 'u', '2', '0', '2', hexDigits[r&15])
+			start = i + size
 		}
 		i += size
 	}

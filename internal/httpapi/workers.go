@@ -3,8 +3,6 @@ package httpapi
 import (
 	"encoding/json"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // worker is one row of the scoreboard as clients see it.
@@ -43,17 +41,4 @@ func (a *API) workers(r *request) error {
 		return err
 	}
 	return r.reply(append(r.body(), b...))
-}
-
-// health answers /healthz: the process lives and can answer.
-func (a *API) health(r *request) error {
-	return r.reply(append(r.body(), `{"status":"ok"}`...))
-}
-
-// ready answers /readyz: send new work here.
-func (a *API) ready(r *request) error {
-	if !a.commands.Ready() {
-		return problemf(fasthttp.StatusServiceUnavailable, "draining: this worker is about to end; send new work elsewhere")
-	}
-	return r.reply(append(r.body(), `{"status":"ready"}`...))
 }
