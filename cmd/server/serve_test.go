@@ -255,16 +255,12 @@ func TestServeRefusesGeometry(t *testing.T) {
 
 func TestServeSignals(t *testing.T) {
 	t.Parallel()
-	for _, signals := range [][]syscall.Signal{{syscall.SIGTERM}, {syscall.SIGINT}, {syscall.SIGQUIT}, {syscall.SIGINT, syscall.SIGINT}} {
-		t.Run(fmt.Sprint(signals), func(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT} {
+		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
 			s := e2e.Start(t, e2e.Options{})
 			s.Get("/increment?key=a").WantStatus(200)
-			for _, sig := range signals {
-				if s.Running() {
-					s.Signal(sig)
-				}
-			}
+			s.Signal(sig)
 			s.WantExit(exitOK)
 		})
 	}

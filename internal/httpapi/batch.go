@@ -95,7 +95,7 @@ func (a *API) appendResult(dst []byte, o *command.Operation, result *command.Res
 	switch {
 	case o.Op == command.OpRemove:
 		status = fasthttp.StatusNoContent
-	case o.Op != command.OpIncrement && result.Effect.Created:
+	case o.Op == command.OpPut && result.Effect.Created:
 		status = fasthttp.StatusCreated
 	}
 	dst = appendStatus(dst, status)

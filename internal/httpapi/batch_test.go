@@ -80,7 +80,7 @@ func TestBatchDoesAsRoutesDo(t *testing.T) {
 		{Status: 200, Value: json.RawMessage(`{"n": 0.10,"c":1}`), TTL: 90.5},
 		{Status: 200, Value: json.RawMessage(`{"n": 0.10,"c":1}`), TTL: 90.5},
 		{Status: 200, Value: json.RawMessage(`{"n": 0.10,"c":1}`)},
-		{Status: 201, Value: json.RawMessage(`5`)},
+		{Status: 200, Value: json.RawMessage(`5`)},
 		{Status: 200, TTL: 3600},
 	} {
 		got := first[i]

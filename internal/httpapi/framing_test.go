@@ -102,7 +102,7 @@ func TestExpect(t *testing.T) {
 		{"POST /count", "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n", "405"},
 		{"PUT /nothing", "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n", "404"},
 		{"PUT /args", "Expect: 100-continue\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "400"},
-		{"PATCH /v1/keys/a?ttl=1h", "Expect: 100-continue\r\nIf-None-Match: *\r\nContent-Length: 2\r\n\r\n{}", "100 201"},
+		{"PATCH /v1/keys/a?ttl=1h", "Expect: 100-continue\r\nIf-None-Match: *\r\nContent-Length: 2\r\n\r\n{}", "100 200"},
 		{"PUT /args", "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}", "100 200"},
 		{"POST /v1/batch", "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n[]", "100 200"},
 		{"PUT /v1/keys/" + strings.Repeat("k", 513), "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n", "400"},

@@ -107,7 +107,10 @@ func (a *API) putKey(r *request) error {
 		return orUnmet(err, r.cond)
 	}
 	r.describe(&command.Item{Version: effect.Version, TTL: r.ttl})
-	return r.replyChanged(appendValue(r.body(), &value), effect)
+	if effect.Created {
+		r.ctx.Response.SetStatusCode(fasthttp.StatusCreated)
+	}
+	return r.reply(appendValue(r.body(), &value))
 }
 
 func (r *request) readPatch() error {
@@ -137,7 +140,7 @@ func (a *API) patchKey(r *request) error {
 		return orUnmet(err, r.cond)
 	}
 	r.describe(&item)
-	return r.replyChanged(readText(b, &item.Value), effect)
+	return r.reply(readText(b, &item.Value))
 }
 
 // orUnmet says which condition it was when err is about one.
@@ -146,13 +149,6 @@ func orUnmet(err error, cond command.Condition) error {
 		return unmet(cond)
 	}
 	return err
-}
-
-func (r *request) replyChanged(value []byte, effect command.Effect) error {
-	if effect.Created {
-		r.ctx.Response.SetStatusCode(fasthttp.StatusCreated)
-	}
-	return r.reply(value)
 }
 
 func appendValue(dst []byte, v *command.Value) []byte {

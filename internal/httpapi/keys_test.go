@@ -187,7 +187,7 @@ func TestPatch(t *testing.T) {
 	t.Parallel()
 	merge := "Content-Type: application/merge-patch+json\r\n"
 	run(t, []step{
-		{"PATCH /v1/keys/a", merge, `{"a":1,"b":{"c":null}}`, 201, `{"a":1,"b":{}}`},
+		{"PATCH /v1/keys/a", merge, `{"a":1,"b":{"c":null}}`, 200, `{"a":1,"b":{}}`},
 		{"PATCH /v1/keys/a", "Content-Type: Application/Merge-Patch+JSON; charset=utf-8\r\n", ` {"c" : [1, null], "b":null}`, 200, `{"a":1,"c":[1, null]}`},
 		{"PATCH /v1/keys/a", "", `{"d":0.10}`, 200, `{"a":1,"c":[1, null],"d":0.10}`},
 		{"PATCH /v1/keys/a", "Content-Type: application/json\r\n", `{}`, 200, `{"a":1,"c":[1, null],"d":0.10}`},

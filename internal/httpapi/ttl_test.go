@@ -34,7 +34,7 @@ func TestTTL(t *testing.T) {
 		{"POST /v1/keys/a/increment?ttl=1h&init=4", ``, 200, 0, 3600},
 		{"DELETE /v1/keys/a", ``, 204, 0, -1},
 		{"PATCH /v1/keys/a?ttl=1h", ``, 404, 0, -1},
-		{"PATCH /v1/keys/a?ttl=1h", `{}`, 201, 3600, 3600},
+		{"PATCH /v1/keys/a?ttl=1h", `{}`, 200, 3600, 3600},
 		// Refused, and nothing changed.
 		{"PUT /v1/keys/a?ttl=30", `5`, 400, 0, 3600},
 		{"PUT /v1/keys/a?ttl=", `5`, 400, 0, 3600},
