@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fondue-server/fondue/internal/handoff"
+	"github.com/fondue-server/fondue/internal/shm"
 )
 
 const (
@@ -20,51 +21,59 @@ const (
 
 // start gives a vacant seat its next process.
 func (c *crew) start(s *seat) {
-	if err := c.claim(s); err != nil {
+	id, err := c.claim(s)
+	if err != nil {
 		c.postpone(s, err)
 		return
 	}
-	c.launch(s)
+	c.fillSeat(s, id)
 }
 
-func (c *crew) claim(s *seat) error {
+func (c *crew) claim(s *seat) (shm.ID, error) {
 	id, err := c.board.Claim(s.slot)
-	if err != nil {
-		return err
+	if err == nil {
+		s.slot = id.Slot
 	}
-	s.id, s.slot = id, id.Slot
-	return nil
+	return id, err
 }
 
-// launch starts a process in a seat whose slot is claimed.
-func (c *crew) launch(s *seat) {
-	w, descriptors := c.outfit(s)
-	pid, ready, err := c.procs.spawn(w, descriptors)
+// fillSeat starts a worker in a vacant seat, in a slot that is claimed.
+func (c *crew) fillSeat(s *seat, id shm.ID) {
+	w, err := c.launch(s, id)
 	if err != nil {
-		c.recover(s.id)
 		c.postpone(s, err)
 		return
 	}
-	c.board.Spawned(s.id, pid)
+	s.worker = w
+}
+
+// launch starts a worker for a seat, in a slot that is claimed. The slot is
+// given back when that fails.
+func (c *crew) launch(s *seat, id shm.ID) (*worker, error) {
+	outfit, descriptors := c.outfit(s, id)
+	pid, ready, err := c.procs.spawn(outfit, descriptors)
+	if err != nil {
+		c.recover(id)
+		return nil, err
+	}
+	c.board.Spawned(id, pid)
 	now := time.Now()
-	s.phase, s.pid, s.due, s.startedAt = booting, pid, now.Add(bootLimit), now
-	s.condemned, s.reason = "", ""
-	s.stop = func() { ready.Close() }
+	w := &worker{seat: s, id: id, pid: pid, due: now.Add(bootLimit), startedAt: now, stop: func() { ready.Close() }}
+	c.workers = append(c.workers, w)
 	// The watcher ends with the message, with the process, or with the master.
-	id := s.id
 	go func() {
 		message, err := handoff.ReadReady(ready)
 		select {
-		case c.news <- news{s, id, message, err}:
+		case c.news <- news{w, message, err}:
 		case <-c.done:
 		}
 	}()
+	return w, nil
 }
 
 // postpone tries again later what this master itself could not do.
 func (c *crew) postpone(s *seat, err error) {
 	now := time.Now()
-	s.phase, s.pid = vacant, 0
 	wait := max(s.died(fault, now), faults.first)
 	s.due = now.Add(wait)
 	c.log.Error("worker cannot be started", "slot", s.slot, "reason", err, "again_in", wait)
@@ -92,25 +101,35 @@ func (c *crew) giveUp(err error) {
 
 // hear takes the message of a ready pipe.
 func (c *crew) hear(n news) {
-	s := n.seat
-	if s.phase == vacant || s.id != n.id {
+	w := n.worker
+	if w.phase == gone {
 		return // its end was noticed first
 	}
-	s.stop()
+	w.stop()
 	switch {
 	case n.err != nil && !errors.Is(n.err, handoff.ErrNoMessage):
-		s.reason = n.err.Error()
+		w.reason = n.err.Error()
 	case n.message.Error != "":
-		s.reason = n.message.Error
-	case n.message.Ready && s.phase == booting && s.condemned == "":
-		s.phase, s.served = serving, true
-		c.avoid(s, false)
-		c.log.Debug("worker is ready", "slot", s.slot, "generation", s.id.Generation, "pid", s.pid, "after", time.Since(s.startedAt))
-		if c.stage == draining {
-			c.dismiss(s)
-		}
-		c.checkComplete()
+		w.reason = n.message.Error
+	case n.message.Ready && w.phase == booting && w.condemned == "":
+		c.serves(w)
 	}
+}
+
+// serves takes note of a worker that is ready.
+func (c *crew) serves(w *worker) {
+	s := w.seat
+	w.phase, s.served = serving, true
+	c.log.Debug("worker is ready", w.attrs("after", time.Since(w.startedAt))...)
+	if w == s.next {
+		c.succeed(s)
+	}
+	c.avoid(s, false)
+	if c.stage == draining {
+		c.dismiss(w)
+	}
+	c.checkComplete()
+	c.replaceNext()
 }
 
 // checkComplete announces the end of the start.

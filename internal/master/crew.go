@@ -41,25 +41,26 @@ const (
 	killing        // every worker was sent SIGKILL
 )
 
-// news is what came, or did not come, from the ready pipe of a process.
+// news is what came, or did not come, from the ready pipe of a worker.
 type news struct {
-	seat    *seat
-	id      shm.ID
+	worker  *worker
 	message handoff.ReadyMessage
 	err     error
 }
 
-// crew is the seats and everything that happens to them. All of it belongs to
-// the goroutine that calls run; the watchers of ready pipes only send news.
+// crew is the seats, the workers in them and those that have left them, and all
+// that happens to them. It belongs to the goroutine that calls run; the watchers
+// of ready pipes only send news.
 type crew struct {
-	log   *slog.Logger
-	procs processes
-	board scoreboard
-	seats []*seat
+	log     *slog.Logger
+	procs   processes
+	board   scoreboard
+	seats   []*seat
+	workers []*worker // that live, in the order of their starts
 
 	// outfit is what a worker of the seat is handed, and the descriptors of it
 	// in the order of their numbers.
-	outfit func(s *seat) (handoff.Worker, []int)
+	outfit func(s *seat, id shm.ID) (handoff.Worker, []int)
 	// fill is called once, when nothing but the workers can fail any more.
 	fill       func() error
 	closeDoors func() error
@@ -76,6 +77,8 @@ type crew struct {
 	news     chan news
 	done     chan struct{} // closed when run returns: ends the watchers
 
+	replacement *replacement // nil: no reload is under way
+
 	stage      stage
 	complete   bool // every seat has served
 	interrupts int
@@ -90,18 +93,21 @@ func (c *crew) run() error {
 	c.news = make(chan news)
 	c.done = make(chan struct{})
 	defer close(c.done)
+	var claimed []shm.ID
 	for i, s := range c.seats {
-		if err := c.claim(s); err != nil {
-			c.unclaim(c.seats[:i])
+		id, err := c.claim(s)
+		if err != nil {
+			c.unclaim(claimed)
 			return fmt.Errorf("worker %d of %d: %w; start fewer with --workers", i+1, len(c.seats), err)
 		}
+		claimed = append(claimed, id)
 	}
 	if err := c.fill(); err != nil {
-		c.unclaim(c.seats)
+		c.unclaim(claimed)
 		return err
 	}
-	for _, s := range c.seats {
-		c.launch(s)
+	for i, s := range c.seats {
+		c.fillSeat(s, claimed[i])
 	}
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
@@ -134,24 +140,14 @@ func (c *crew) run() error {
 }
 
 // unclaim gives back slots that no process was started for.
-func (c *crew) unclaim(claimed []*seat) {
-	for _, s := range claimed {
-		c.recover(s.id)
+func (c *crew) unclaim(claimed []shm.ID) {
+	for _, id := range claimed {
+		c.recover(id)
 	}
 }
 
 // gone reports that the crew was told to leave and has left.
-func (c *crew) gone() bool {
-	if c.stage == running {
-		return false
-	}
-	for _, s := range c.seats {
-		if s.phase != vacant {
-			return false
-		}
-	}
-	return true
-}
+func (c *crew) gone() bool { return c.stage != running && len(c.workers) == 0 }
 
 // nextDue is the earliest moment at which overdue has something to do.
 func (c *crew) nextDue() time.Time {
@@ -159,29 +155,47 @@ func (c *crew) nextDue() time.Time {
 	if c.stage == killing {
 		next = time.Time{}
 	}
+	sooner := func(due time.Time) {
+		if next.IsZero() || due.Before(next) {
+			next = due
+		}
+	}
+	for _, w := range c.workers {
+		if c.impatient(w) {
+			sooner(w.due)
+		}
+	}
 	for _, s := range c.seats {
-		if s.phase == booting || s.phase == vacant && c.stage == running {
-			if next.IsZero() || s.due.Before(next) {
-				next = s.due
-			}
+		if s.worker == nil && c.stage == running {
+			sooner(s.due)
 		}
 	}
 	return next
 }
 
+// impatient says whether the worker has a time limit of its own. That of those
+// who leave together is killAt.
+func (c *crew) impatient(w *worker) bool {
+	return w.phase == booting || w.phase == leaving && c.stage == running
+}
+
 // overdue does what has become due.
 func (c *crew) overdue(now time.Time) {
-	for _, s := range c.seats {
-		if s.due.After(now) {
+	for _, w := range c.workers {
+		if !c.impatient(w) || w.due.After(now) {
 			continue
 		}
-		switch {
-		case s.phase == vacant && c.stage == running:
+		if w.phase == booting {
+			w.condemned = fmt.Sprintf("not ready within %v", bootLimit)
+		} else {
+			c.log.Warn("worker did not finish in time and is killed", w.attrs("limit", c.limit)...)
+		}
+		w.due = now.Add(time.Hour) // once is enough
+		c.kill(w, unix.SIGKILL)
+	}
+	for _, s := range c.seats {
+		if s.worker == nil && c.stage == running && !s.due.After(now) {
 			c.start(s)
-		case s.phase == booting && s.condemned == "":
-			s.condemned = fmt.Sprintf("not ready within %v", bootLimit)
-			s.due = now.Add(time.Hour) // once is enough
-			c.kill(s, unix.SIGKILL)
 		}
 	}
 	if c.stage == draining && !c.killAt.After(now) {
@@ -190,18 +204,18 @@ func (c *crew) overdue(now time.Time) {
 	}
 }
 
-func (c *crew) seatOf(pid int) *seat {
-	for _, s := range c.seats {
-		if s.phase != vacant && s.pid == pid {
-			return s
+func (c *crew) workerOf(pid int) *worker {
+	for _, w := range c.workers {
+		if w.pid == pid {
+			return w
 		}
 	}
 	return nil
 }
 
-func (c *crew) kill(s *seat, sig syscall.Signal) {
-	if err := c.procs.kill(s.pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
-		c.log.Error("signal to a worker failed", "slot", s.slot, "pid", s.pid, "signal", unix.SignalName(sig), "reason", err)
+func (c *crew) kill(w *worker, sig syscall.Signal) {
+	if err := c.procs.kill(w.pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+		c.log.Error("signal to a worker failed", w.attrs("signal", unix.SignalName(sig), "reason", err)...)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fondue-server/fondue/internal/handoff"
@@ -13,15 +14,14 @@ import (
 // lastWords is the wait for the reason of a worker that has ended already.
 const lastWords = 100 * time.Millisecond
 
-// death is the end of a seat's process, kept until it is logged.
+// death is the end of a worker, kept until it is logged.
 type death struct {
-	seat    *seat
-	id      shm.ID
-	pid     int
+	worker  *worker
 	exit    exit
 	cause   cause
 	wait    time.Duration
 	asked   bool // it was told to leave, or killed by the master
+	vacates bool // nobody is in its seat now, and somebody should be
 	repairs shm.Recovery
 	lived   time.Duration
 	reason  string // as far as it is known
@@ -34,43 +34,51 @@ type death struct {
 func (c *crew) reap() {
 	var deaths []death
 	for _, e := range c.procs.reap() {
-		if s := c.seatOf(e.pid); s != nil {
-			deaths = append(deaths, c.bury(s, e))
+		if w := c.workerOf(e.pid); w != nil {
+			deaths = append(deaths, c.bury(w, e))
 		}
 	}
 	for _, d := range deaths {
 		switch {
-		case c.stage != running:
+		case c.stage != running || !d.vacates:
 		case d.wait == 0:
-			c.start(d.seat)
+			c.start(d.worker.seat)
 		default:
-			c.avoid(d.seat, true)
+			c.avoid(d.worker.seat, true)
 		}
 	}
 	for _, d := range deaths {
 		c.report(d)
 	}
+	c.replaceNext() // a slot is free, or a successor failed
 }
 
-// bury repairs what a process left and empties its seat.
-func (c *crew) bury(s *seat, e exit) death {
+// bury repairs what a worker left and empties its seat.
+func (c *crew) bury(w *worker, e exit) death {
 	now := time.Now()
-	d := death{seat: s, id: s.id, pid: s.pid, exit: e, lived: now.Sub(s.startedAt)}
-	repairs, damage := c.recover(s.id)
+	s := w.seat
+	d := death{worker: w, exit: e, lived: now.Sub(w.startedAt)}
+	repairs, damage := c.recover(w.id)
 	d.repairs = repairs
-	d.cause = s.causeOf(e.status)
-	d.asked = s.phase == leaving || c.stage == killing
+	d.cause = w.causeOf(e.status)
+	d.asked = w.phase == leaving || c.stage == killing
 	if d.cause == cannotBoot {
-		c.hearLastWords(s)
+		c.hearLastWords(w)
 	}
-	s.stop()
-	d.reason = cmp.Or(s.condemned, s.reason)
-	booted := s.phase != booting
-	s.phase, s.pid = vacant, 0
+	w.stop()
+	d.reason = cmp.Or(w.condemned, w.reason)
+	booted, sat, succeeds := w.phase != booting, w == s.worker, w == s.next
+	w.phase = gone
+	c.workers = slices.DeleteFunc(c.workers, func(other *worker) bool { return other == w })
+	s.empty(w)
 	if damage != nil {
 		c.giveUp(damage) // after the seat is empty: its pid is nobody's now
 	}
-	if d.asked {
+	if succeeds && !d.asked && d.cause != external { // else it is tried again
+		c.stopReload(cmp.Or(d.reason, e.String()))
+	}
+	d.vacates = sat && s.worker == nil
+	if d.asked || !sat {
 		return d
 	}
 	d.wait = s.died(d.cause, now)
@@ -79,9 +87,9 @@ func (c *crew) bury(s *seat, e exit) death {
 		return d
 	}
 	if d.cause == cannotBoot {
-		c.giveUp(fmt.Errorf("worker cannot boot: %s", cmp.Or(s.reason, "it gave no reason")))
+		c.giveUp(fmt.Errorf("worker cannot boot: %s", cmp.Or(w.reason, "it gave no reason")))
 	} else {
-		c.bootFailed(s, errors.New(cmp.Or(s.condemned, e.String())))
+		c.bootFailed(s, errors.New(cmp.Or(w.condemned, e.String())))
 	}
 	return d
 }
@@ -105,14 +113,14 @@ func damaged(err error) error {
 
 // hearLastWords waits for the reason that a process wrote before it ended. It
 // is in the pipe already; the limit is for the unforeseen.
-func (c *crew) hearLastWords(s *seat) {
+func (c *crew) hearLastWords(w *worker) {
 	limit := time.NewTimer(lastWords)
 	defer limit.Stop()
-	for s.reason == "" && s.phase == booting {
+	for w.reason == "" && w.phase == booting {
 		select {
 		case n := <-c.news:
 			c.hear(n)
-			if n.seat == s {
+			if n.worker == w {
 				return
 			}
 		case <-limit.C:
@@ -122,7 +130,7 @@ func (c *crew) hearLastWords(s *seat) {
 }
 
 func (c *crew) report(d death) {
-	attrs := []any{"slot", d.id.Slot, "generation", d.id.Generation, "pid", d.pid, "end", d.exit.String(), "lived", d.lived.Round(time.Millisecond)}
+	attrs := d.worker.attrs("end", d.exit.String(), "lived", d.lived.Round(time.Millisecond))
 	if d.repairs.Locks > 0 {
 		attrs = append(attrs, "locks", d.repairs.Locks)
 	}

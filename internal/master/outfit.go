@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"github.com/fondue-server/fondue/internal/handoff"
+	"github.com/fondue-server/fondue/internal/shm"
 )
 
 func (m *Master) newCrew(procs processes) *crew {
@@ -30,10 +31,10 @@ func (m *Master) newCrew(procs processes) *crew {
 }
 
 // outfit is what a worker in the seat is handed.
-func (m *Master) outfit(s *seat) (handoff.Worker, []int) {
+func (m *Master) outfit(s *seat, id shm.ID) (handoff.Worker, []int) {
 	w := handoff.Worker{
-		Slot:            s.id.Slot,
-		Generation:      s.id.Generation,
+		Slot:            id.Slot,
+		Generation:      id.Generation,
 		AccessLogFD:     handoff.None,
 		Evict:           m.cfg.Evict,
 		MaxValue:        m.cfg.MaxValue,

@@ -55,8 +55,8 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 		f.crew = &crew{
 			log:   slog.New(slog.NewTextHandler(logWriter{f}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			procs: f, board: f,
-			outfit: func(s *seat) (handoff.Worker, []int) {
-				return handoff.Worker{Slot: s.id.Slot, Generation: s.id.Generation}, nil
+			outfit: func(_ *seat, id shm.ID) (handoff.Worker, []int) {
+				return handoff.Worker{Slot: id.Slot, Generation: id.Generation}, nil
 			},
 			fill:           func() error { f.noted("fill"); return f.fillFails },
 			closeDoors:     func() error { f.noted("doors"); return nil },

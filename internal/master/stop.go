@@ -26,6 +26,8 @@ func (c *crew) signal(sig os.Signal) {
 		c.stop(name)
 	case unix.SIGQUIT:
 		c.quit(name)
+	case unix.SIGHUP:
+		c.reload()
 	default:
 		c.log.Warn("signal is not supported yet", "signal", name)
 	}
@@ -64,15 +66,18 @@ func (c *crew) drain(limit time.Duration) {
 	c.killAt = time.Now().Add(limit + stopGrace)
 	c.shut()
 	for _, s := range c.seats {
-		switch s.phase {
-		case serving:
-			c.dismiss(s)
-		case vacant:
+		switch {
+		case s.worker == nil:
 			// A last worker for the connections that wait in its queue.
 			if c.failure == nil {
 				c.start(s)
 			}
-		case booting:
+		case s.worker.phase == serving:
+			c.dismiss(s.worker)
+			if s.next != nil {
+				c.withdraw(s.next) // the one who is served empties the queue
+			}
+		default:
 			// It is told when it is ready: before, SIGTERM would end it without
 			// a look at its queue.
 		}
@@ -87,17 +92,22 @@ func (c *crew) letGo() {
 	}
 }
 
-func (c *crew) dismiss(s *seat) {
-	s.phase = leaving
-	c.kill(s, unix.SIGTERM)
+// dismiss lets a worker finish what it has.
+func (c *crew) dismiss(w *worker) {
+	w.phase, w.due = leaving, time.Now().Add(c.limit+stopGrace)
+	c.kill(w, unix.SIGTERM)
+}
+
+// withdraw ends a worker that is still booting.
+func (c *crew) withdraw(w *worker) {
+	w.phase, w.due = leaving, time.Now().Add(time.Hour)
+	c.kill(w, unix.SIGKILL)
 }
 
 func (c *crew) killAll() {
 	c.stage = killing
-	for _, s := range c.seats {
-		if s.phase != vacant {
-			c.kill(s, unix.SIGKILL)
-		}
+	for _, w := range c.workers {
+		c.kill(w, unix.SIGKILL)
 	}
 }
 

@@ -1,0 +1,121 @@
+package master
+
+import (
+	"errors"
+	"time"
+
+	"github.com/fondue-server/fondue/internal/shm"
+)
+
+// replacement is a rolling reload under way: the seats whose workers are still
+// to be replaced, one at a time. Each successor is ready before the worker whose
+// seat it takes is told to leave.
+type replacement struct {
+	seats []*seat
+	began time.Time // who was started before is replaced
+	done  int
+}
+
+// reload begins to replace every worker. One that is under way begins anew: its
+// workers may have been started before what the signal is about.
+func (c *crew) reload() {
+	if c.stage != running {
+		return
+	}
+	if !c.complete {
+		c.log.Warn("reload is left out: the server is still starting")
+		return
+	}
+	c.log.Info("reloading: workers are replaced, one after the other", "workers", len(c.seats))
+	c.replacement = &replacement{began: time.Now(), seats: append([]*seat(nil), c.seats...)}
+	c.replaceNext()
+}
+
+// replaceNext goes on with the reload: it is called whenever a worker has come
+// or gone.
+func (c *crew) replaceNext() {
+	r := c.replacement
+	if r == nil || c.stage != running || c.anySuccessor() {
+		return
+	}
+	for len(r.seats) > 0 {
+		s := r.seats[0]
+		switch w := s.worker; {
+		case w == nil:
+			// Its next worker is a new one anyway.
+		case w.startedAt.Before(r.began):
+			if w.phase != leaving {
+				c.replace(s)
+			}
+			return
+		case w.phase == booting:
+			return
+		default:
+			r.done++
+		}
+		r.seats = r.seats[1:]
+	}
+	c.replacement = nil
+	c.log.Info("reloaded", "workers", r.done, "after", time.Since(r.began).Round(time.Millisecond))
+}
+
+// replace starts a successor for the worker in the seat. Where there is no slot
+// for both, one is awaited that somebody leaves; or the worker leaves first.
+func (c *crew) replace(s *seat) {
+	switch err := c.startSuccessor(s); {
+	case err == nil:
+	case !errors.Is(err, shm.ErrNoSlot):
+		c.stopReload(err.Error())
+	case !c.anyLeaving():
+		c.log.Warn("no free slot for a successor: the worker leaves first", s.worker.attrs()...)
+		c.avoid(s, true)
+		c.dismiss(s.worker)
+	}
+}
+
+// startSuccessor starts a worker beside the one in the seat, in a slot of its own.
+func (c *crew) startSuccessor(s *seat) error {
+	id, err := c.board.Claim(-1)
+	if err != nil {
+		return err
+	}
+	s.next, err = c.launch(s, id)
+	return err
+}
+
+// succeed puts a successor that is ready in its seat. The worker that was there
+// finishes what it has.
+func (c *crew) succeed(s *seat) {
+	old := s.worker
+	s.worker, s.next = s.next, nil
+	s.slot = s.worker.id.Slot
+	c.dismiss(old)
+}
+
+// stopReload leaves the workers that are still to be replaced as they are: who
+// comes next would fail alike.
+func (c *crew) stopReload(reason string) {
+	if c.replacement == nil {
+		return
+	}
+	c.log.Error("reload is given up: a new worker failed, and the others stay as they are", "replaced", c.replacement.done, "reason", reason)
+	c.replacement = nil
+}
+
+func (c *crew) anySuccessor() bool {
+	for _, s := range c.seats {
+		if s.next != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *crew) anyLeaving() bool {
+	for _, w := range c.workers {
+		if w.phase == leaving {
+			return true
+		}
+	}
+	return false
+}
