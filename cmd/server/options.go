@@ -17,6 +17,7 @@ const (
 	defaultRegionSize = 32 << 20
 	defaultMaxWorkers = 64
 	defaultShutdown   = 30 * time.Second
+	defaultHang       = 10 * time.Second
 )
 
 const serveHelp = `Fondue answers HTTP from many worker processes over one shared region: a counter or
@@ -60,6 +61,7 @@ type serveOptions struct {
 	accessLog, pidFile  string
 	logFormat, logLevel string
 	shutdownTimeout     time.Duration
+	hangTimeout         time.Duration
 }
 
 // newServeOptions returns the defaults. The runtime counts the CPUs that this
@@ -77,6 +79,7 @@ func newServeOptions() *serveOptions {
 		logFormat:       "text",
 		logLevel:        "info",
 		shutdownTimeout: defaultShutdown,
+		hangTimeout:     defaultHang,
 	}
 }
 
@@ -92,6 +95,8 @@ func (s *serveOptions) flags() *flagSet {
 				"reuseport gives each worker a listener of its own; shared has one for all, which spreads few connections more evenly"),
 			flag("shutdown-timeout", "TIME", &s.shutdownTimeout, parseDuration, "30s",
 				"how long a graceful stop waits for requests in flight"),
+			flag("hang-timeout", "TIME", &s.hangTimeout, parseDuration, "10s",
+				"a worker that is silent for so long is ended and replaced; 0s never does"),
 			flag("pid-file", "FILE", &s.pidFile, parseText, "",
 				"write the master's pid here"),
 		}},
@@ -169,7 +174,7 @@ func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
 		Evict: s.evict == evictClock, MaxValue: s.maxValue,
 		Preload: s.preload, Args: s.args,
 		AccessLog: s.accessLog, LogFormat: s.logFormat, LogLevel: s.logLevel, MemoryLimit: memoryLimit(),
-		ShutdownTimeout: s.shutdownTimeout, PIDFile: s.pidFile,
+		ShutdownTimeout: s.shutdownTimeout, HangTimeout: s.hangTimeout, PIDFile: s.pidFile,
 	}, nil
 }
 

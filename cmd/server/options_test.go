@@ -40,7 +40,7 @@ func TestDefaults(t *testing.T) {
 	want := master.Config{
 		Listen: []listen.Spec{{Network: listen.TCP, Addr: "127.0.0.1:8000"}}, Accept: listen.PerSlot,
 		MaxWorkers: 64, Region: "/dev/shm/fondue.region", RegionSize: 32 << 20,
-		LogFormat: "text", LogLevel: "info", ShutdownTimeout: 30 * time.Second,
+		LogFormat: "text", LogLevel: "info", ShutdownTimeout: 30 * time.Second, HangTimeout: 10 * time.Second,
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v\nwant %+v", c, want)

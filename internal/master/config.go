@@ -43,7 +43,8 @@ type Config struct {
 	Log       *slog.Logger // of the master itself
 
 	ShutdownTimeout time.Duration
-	PIDFile         string // "" none
+	HangTimeout     time.Duration // silence of a worker that ends it; 0 = it never does
+	PIDFile         string        // "" none
 
 	// MemoryLimit is what the server as a whole may use, in bytes; 0 = no limit.
 	MemoryLimit int64
@@ -83,6 +84,8 @@ func (c *Config) check() error {
 		return errors.New("no path for the region")
 	case c.Join && c.Fresh:
 		return errors.New("--join takes the content of a running server and --fresh sets it aside; use one of them")
+	case c.HangTimeout < 0:
+		return fmt.Errorf("hang timeout must not be negative, it is %v", c.HangTimeout)
 	case c.ShutdownTimeout < 0:
 		return fmt.Errorf("shutdown timeout must not be negative, it is %v", c.ShutdownTimeout)
 	case c.MaxValue < 0 || c.MaxValue > shm.MaxMaxValue:

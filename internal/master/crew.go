@@ -30,6 +30,7 @@ type scoreboard interface {
 	Spawned(id shm.ID, pid int)
 	Recover(id shm.ID) (shm.Recovery, error)
 	Sweep() ([]shm.Recovery, error)
+	BeatOf(slot int) uint64
 }
 
 // stage is how far the crew as a whole has come.
@@ -71,12 +72,15 @@ type crew struct {
 	ready   func() // called once, when every seat serves for the first time
 	inspect func() // called from time to time: looks at what others may break
 	limit   time.Duration
+	// hangLimit is how long a worker may be silent; 0: for ever.
+	hangLimit time.Duration
 
 	signals  <-chan os.Signal // for the master
 	children <-chan os.Signal // SIGCHLD
 	news     chan news
 	done     chan struct{} // closed when run returns: ends the watchers
 
+	watched     time.Time    // when the beats were looked at last
 	replacement *replacement // nil: no reload is under way
 
 	stage      stage
@@ -113,6 +117,8 @@ func (c *crew) run() error {
 	defer sweep.Stop()
 	inspect := time.NewTicker(inspectEvery)
 	defer inspect.Stop()
+	watch := time.NewTicker(watchEvery)
+	defer watch.Stop()
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	for !c.gone() {
@@ -132,6 +138,8 @@ func (c *crew) run() error {
 			c.overdue(time.Now())
 		case <-sweep.C:
 			c.sweep()
+		case now := <-watch.C:
+			c.watch(now)
 		case <-inspect.C:
 			c.inspect()
 		}
@@ -176,7 +184,7 @@ func (c *crew) nextDue() time.Time {
 // impatient says whether the worker has a time limit of its own. That of those
 // who leave together is killAt.
 func (c *crew) impatient(w *worker) bool {
-	return w.phase == booting || w.phase == leaving && c.stage == running
+	return w.phase == booting || w.phase == hanging || w.phase == leaving && c.stage == running
 }
 
 // overdue does what has become due.
@@ -185,9 +193,10 @@ func (c *crew) overdue(now time.Time) {
 		if !c.impatient(w) || w.due.After(now) {
 			continue
 		}
-		if w.phase == booting {
+		switch w.phase {
+		case booting:
 			w.condemned = fmt.Sprintf("not ready within %v", bootLimit)
-		} else {
+		case leaving:
 			c.log.Warn("worker did not finish in time and is killed", w.attrs("limit", c.limit)...)
 		}
 		w.due = now.Add(time.Hour) // once is enough

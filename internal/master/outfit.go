@@ -21,6 +21,7 @@ func (m *Master) newCrew(procs processes) *crew {
 		ready:          m.announce,
 		inspect:        m.watchRegion,
 		limit:          m.cfg.ShutdownTimeout,
+		hangLimit:      m.cfg.HangTimeout,
 		signals:        m.signals,
 		children:       m.children,
 	}

@@ -42,6 +42,8 @@ type theatre struct {
 	damaged     error // what Recover answers
 	fillFails   error
 	sweeps      int
+	frozen      map[int]bool // slots whose worker does not beat
+	beat        uint64
 }
 
 // perform starts a crew with the given number of seats in a bubble and hands
@@ -50,7 +52,7 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &theatre{
 			t: t, signals: make(chan os.Signal, 16), children: make(chan os.Signal, 1), ended: make(chan error, 1),
-			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8,
+			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8, frozen: map[int]bool{},
 		}
 		f.crew = &crew{
 			log:   slog.New(slog.NewTextHandler(logWriter{f}, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -65,6 +67,7 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 			ready:          func() { f.noted("ready") },
 			inspect:        func() {},
 			limit:          30 * 1e9,
+			hangLimit:      10 * 1e9,
 			signals:        f.signals,
 			children:       f.children,
 		}
@@ -137,6 +140,23 @@ func (f *theatre) Sweep() ([]shm.Recovery, error) {
 	defer f.mu.Unlock()
 	f.sweeps++
 	return nil, f.damaged
+}
+
+func (f *theatre) BeatOf(slot int) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.frozen[slot] {
+		return 7
+	}
+	f.beat++
+	return 1000 + f.beat
+}
+
+// freeze keeps the worker in the slot from beating, or lets it.
+func (f *theatre) freeze(slot int, frozen bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.frozen[slot] = frozen
 }
 
 func (f *theatre) spawn(w handoff.Worker, _ []int) (int, io.ReadCloser, error) {

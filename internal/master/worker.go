@@ -15,6 +15,7 @@ const (
 	booting phase = iota // started, no ready message yet; killed at worker.due
 	serving              // said that it is ready
 	leaving              // was sent SIGTERM; killed at worker.due
+	hanging              // was sent SIGQUIT; killed at worker.due
 	gone                 // reaped
 )
 
@@ -30,6 +31,7 @@ type worker struct {
 	stop func()
 
 	startedAt time.Time
+	pulse     pulse
 	condemned string // why the master killed it; "" = it did not
 	reason    string // what it said when it could not boot
 }

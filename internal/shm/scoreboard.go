@@ -111,6 +111,10 @@ func (r *Region) slotCount() int { return int(r.sb.slots) + MasterSlots }
 // Beat tells the master that this process is alive and scheduling.
 func (s *Store) Beat() { put(&s.slot.beat, now()) }
 
+// BeatOf is the last beat of a slot's process, in ms of the host's monotonic
+// clock.
+func (s *Store) BeatOf(slot int) uint64 { return s.region.slot(slot).beat.Load() }
+
 // SetState tells what this process is doing.
 func (s *Store) SetState(st State) { put(&s.slot.state, uint64(st)) }
 
