@@ -75,16 +75,23 @@ func Open(spec Spec, slots int, mode Mode) (*Listener, error) {
 	var port int
 	l.text, port = describe(l.addr)
 	l.addr = withPort(addr, port)
-	if err := l.Grow(slots); err != nil {
+	if err := l.Resize(slots); err != nil {
 		l.Close()
 		return nil, err
 	}
 	return l, nil
 }
 
-// Grow opens sockets until there is one for each of the given number of slots.
-// A shared listener has them all already.
-func (l *Listener) Grow(slots int) error {
+// Resize opens or closes sockets until there is one for each of the given
+// number of slots. The last are closed first, so that the others keep their
+// numbers. A shared listener has one for all.
+func (l *Listener) Resize(slots int) error {
+	var all error
+	for !l.shared && len(l.fds) > max(slots, 1) {
+		last := len(l.fds) - 1
+		all = errors.Join(all, os.NewSyscallError("close", unix.Close(l.fds[last])))
+		l.fds = l.fds[:last]
+	}
 	for !l.shared && len(l.fds) < slots {
 		family := unix.AF_INET6
 		if _, is := l.addr.(*unix.SockaddrInet4); is {
@@ -96,7 +103,7 @@ func (l *Listener) Grow(slots int) error {
 		}
 		l.fds = append(l.fds, fd)
 	}
-	return nil
+	return all
 }
 
 // FD returns the socket of a slot. It stays the Listener's own: pass it on by

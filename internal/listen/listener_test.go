@@ -71,7 +71,7 @@ func TestEachSlotServes(t *testing.T) {
 	for _, address := range loopbacks(t) {
 		const slots = 3
 		l := open(t, address, slots-1, PerSlot)
-		if err := l.Grow(slots); err != nil {
+		if err := l.Resize(slots); err != nil {
 			t.Fatal(err)
 		}
 		if l.IsShared() {

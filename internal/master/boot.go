@@ -3,6 +3,7 @@ package master
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fondue-server/fondue/internal/handoff"
@@ -127,6 +128,8 @@ func (c *crew) serves(w *worker) {
 	c.avoid(s, false)
 	if c.stage == draining {
 		c.dismiss(w)
+	} else if slices.Contains(c.retired, s) {
+		c.retire(time.Now())
 	}
 	c.checkComplete()
 	c.replaceNext()

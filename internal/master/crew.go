@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -57,6 +58,8 @@ type crew struct {
 	procs   processes
 	board   scoreboard
 	seats   []*seat
+	retired []*seat   // whose workers are to leave
+	most    int       // seats that there may be
 	workers []*worker // that live, in the order of their starts
 
 	// outfit is what a worker of the seat is handed, and the descriptors of it
@@ -67,6 +70,9 @@ type crew struct {
 	closeDoors func() error
 	// closeListeners gives up the master's own hold on the sockets.
 	closeListeners func() error
+	// resize makes each address have so many sockets, where it has one for each
+	// seat.
+	resize func(sockets int) error
 	// steer keeps new connections away from the seats that are false.
 	steer   func(live []bool) error
 	ready   func() // called once, when every seat serves for the first time
@@ -173,8 +179,16 @@ func (c *crew) nextDue() time.Time {
 			sooner(w.due)
 		}
 	}
+	if c.stage != running {
+		return next
+	}
 	for _, s := range c.seats {
-		if s.worker == nil && c.stage == running {
+		if s.worker == nil {
+			sooner(s.due)
+		}
+	}
+	for _, s := range c.retired {
+		if s.worker != nil && s.worker.phase == serving {
 			sooner(s.due)
 		}
 	}
@@ -207,6 +221,9 @@ func (c *crew) overdue(now time.Time) {
 			c.start(s)
 		}
 	}
+	if c.stage == running {
+		c.retire(now)
+	}
 	if c.stage == draining && !c.killAt.After(now) {
 		c.log.Warn("workers did not finish in time and are killed", "limit", c.limit)
 		c.killAll()
@@ -232,16 +249,21 @@ func (c *crew) kill(w *worker, sig syscall.Signal) {
 // and back when it serves again. A seat that is filled at once keeps them: its
 // next process is there before anything else could be arranged.
 func (c *crew) avoid(s *seat, avoided bool) {
-	if s.avoided == avoided || c.stage != running {
+	if s.avoided == avoided || c.stage != running || slices.Contains(c.retired, s) {
 		return
 	}
 	s.avoided = avoided
-	live := make([]bool, len(c.seats))
+	c.resteer()
+}
+
+// resteer sends new connections to the seats that are not avoided.
+func (c *crew) resteer() {
+	live := make([]bool, c.sockets(0))
 	for _, s := range c.seats {
 		live[s.number] = !s.avoided
 	}
 	if err := c.steer(live); err != nil {
-		c.log.Error("new connections cannot be steered", "slot", s.slot, "reason", err)
+		c.log.Error("new connections cannot be steered", "reason", err)
 	}
 }
 

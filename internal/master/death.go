@@ -50,6 +50,7 @@ func (c *crew) reap() {
 	for _, d := range deaths {
 		c.report(d)
 	}
+	c.trim()
 	c.replaceNext() // a slot is free, or a successor failed
 }
 
@@ -77,8 +78,8 @@ func (c *crew) bury(w *worker, e exit) death {
 	if succeeds && !d.asked && d.cause != external { // else it is tried again
 		c.stopReload(cmp.Or(d.reason, e.String()))
 	}
-	d.vacates = sat && s.worker == nil
-	if d.asked || !sat {
+	d.vacates = sat && s.worker == nil && !slices.Contains(c.retired, s)
+	if d.asked || !sat || !d.vacates {
 		return d
 	}
 	d.wait = s.died(d.cause, now)

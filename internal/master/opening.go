@@ -120,6 +120,14 @@ func (m *Master) closeDoors() error {
 	return all
 }
 
+func (m *Master) resizeListeners(sockets int) error {
+	var all error
+	for _, l := range m.listeners {
+		all = errors.Join(all, l.Resize(sockets))
+	}
+	return all
+}
+
 func (m *Master) steer(live []bool) error {
 	var all error
 	for _, l := range m.listeners {

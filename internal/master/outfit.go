@@ -13,11 +13,12 @@ func (m *Master) newCrew(procs processes) *crew {
 		log:            m.cfg.Log,
 		procs:          procs,
 		board:          m.tenancy.store,
-		outfit:         m.outfit,
 		closeDoors:     m.closeDoors,
 		closeListeners: m.closeListeners,
 		fill:           m.fill,
+		resize:         m.resizeListeners,
 		steer:          m.steer,
+		most:           min(m.cfg.MaxWorkers, m.tenancy.region.Info().Slots),
 		ready:          m.announce,
 		inspect:        m.watchRegion,
 		limit:          m.cfg.ShutdownTimeout,
@@ -25,14 +26,15 @@ func (m *Master) newCrew(procs processes) *crew {
 		signals:        m.signals,
 		children:       m.children,
 	}
+	c.outfit = func(s *seat, id shm.ID) (handoff.Worker, []int) { return m.outfit(s, id, len(c.seats)) }
 	for i := range m.cfg.Workers {
 		c.seats = append(c.seats, &seat{number: i, slot: -1})
 	}
 	return c
 }
 
-// outfit is what a worker in the seat is handed.
-func (m *Master) outfit(s *seat, id shm.ID) (handoff.Worker, []int) {
+// outfit is what a worker in the seat is handed, of so many.
+func (m *Master) outfit(s *seat, id shm.ID, of int) (handoff.Worker, []int) {
 	w := handoff.Worker{
 		Slot:            id.Slot,
 		Generation:      id.Generation,
@@ -42,8 +44,8 @@ func (m *Master) outfit(s *seat, id shm.ID) (handoff.Worker, []int) {
 		LogFormat:       m.cfg.LogFormat,
 		LogLevel:        m.cfg.LogLevel,
 		ShutdownTimeout: m.cfg.ShutdownTimeout,
-		Procs:           max(1, runtime.GOMAXPROCS(0)/m.cfg.Workers),
-		MemoryLimit:     memoryShare(m.cfg.MemoryLimit, m.tenancy.region.Info().Size, m.cfg.Workers),
+		Procs:           max(1, runtime.GOMAXPROCS(0)/of),
+		MemoryLimit:     memoryShare(m.cfg.MemoryLimit, m.tenancy.region.Info().Size, of),
 	}
 	var descriptors []int
 	add := func(fd int) int {

@@ -43,7 +43,7 @@ func TestMaxValue(t *testing.T) {
 	if got := s.master.tenancy.region.Info().LargestValue; got < cfg.MaxValue {
 		t.Errorf("the new region holds values of %d bytes, want %d", got, cfg.MaxValue)
 	}
-	w, _ := s.master.outfit(&seat{}, shm.ID{})
+	w, _ := s.master.outfit(&seat{}, shm.ID{}, 1)
 	if w.MaxValue != cfg.MaxValue || w.Evict {
 		t.Errorf("handed over: %+v", w)
 	}

@@ -63,6 +63,8 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 			fill:           func() error { f.noted("fill"); return f.fillFails },
 			closeDoors:     func() error { f.noted("doors"); return nil },
 			closeListeners: func() error { f.noted("close"); return nil },
+			most:           8,
+			resize:         func(n int) error { f.noted(fmt.Sprint("sockets ", n)); return nil },
 			steer:          func(live []bool) error { f.noted(fmt.Sprint("steer ", live)); return nil },
 			ready:          func() { f.noted("ready") },
 			inspect:        func() {},

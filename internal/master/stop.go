@@ -2,6 +2,7 @@ package master
 
 import (
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -28,6 +29,10 @@ func (c *crew) signal(sig os.Signal) {
 		c.quit(name)
 	case unix.SIGHUP:
 		c.reload()
+	case unix.SIGTTIN:
+		c.more()
+	case unix.SIGTTOU:
+		c.less()
 	default:
 		c.log.Warn("signal is not supported yet", "signal", name)
 	}
@@ -65,11 +70,11 @@ func (c *crew) drain(limit time.Duration) {
 	c.stage = draining
 	c.killAt = time.Now().Add(limit + stopGrace)
 	c.shut()
-	for _, s := range c.seats {
+	for _, s := range slices.Concat(c.seats, c.retired) {
 		switch {
 		case s.worker == nil:
 			// A last worker for the connections that wait in its queue.
-			if c.failure == nil {
+			if c.failure == nil && !slices.Contains(c.retired, s) {
 				c.start(s)
 			}
 		case s.worker.phase == serving:
