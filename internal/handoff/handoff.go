@@ -44,6 +44,9 @@ type Worker struct {
 	LifelineFD  int `json:"lifeline_fd"`   // read end; end of file = the master is gone
 	ReadyFD     int `json:"ready_fd"`      // write end; one ready message, then closed
 	AccessLogFD int `json:"access_log_fd"` // append mode, or None
+	// AccessLogPath is where to open it anew when the logs were moved; "" where
+	// that is not possible.
+	AccessLogPath string `json:"access_log_path,omitempty"`
 
 	Listeners []Listener `json:"listeners"`
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/shm"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -126,6 +127,9 @@ func (c *crew) serves(w *worker) {
 		c.succeed(s)
 	}
 	c.avoid(s, false)
+	if w.startedAt.Before(c.reopened) {
+		c.kill(w, unix.SIGUSR1)
+	}
 	if c.stage == draining {
 		c.dismiss(w)
 	} else if slices.Contains(c.retired, s) {

@@ -74,10 +74,12 @@ type crew struct {
 	// seat.
 	resize func(sockets int) error
 	// steer keeps new connections away from the seats that are false.
-	steer   func(live []bool) error
-	ready   func() // called once, when every seat serves for the first time
-	inspect func() // called from time to time: looks at what others may break
-	limit   time.Duration
+	steer func(live []bool) error
+	// reopenLogs opens files anew that were moved.
+	reopenLogs func() error
+	ready      func() // called once, when every seat serves for the first time
+	inspect    func() // called from time to time: looks at what others may break
+	limit      time.Duration
 	// hangLimit is how long a worker may be silent; 0: for ever.
 	hangLimit time.Duration
 
@@ -86,6 +88,7 @@ type crew struct {
 	news     chan news
 	done     chan struct{} // closed when run returns: ends the watchers
 
+	reopened    time.Time    // when logs were opened anew last
 	watched     time.Time    // when the beats were looked at last
 	replacement *replacement // nil: no reload is under way
 

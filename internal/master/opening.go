@@ -3,11 +3,13 @@ package master
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
 	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/listen"
+	"github.com/fondue-server/fondue/internal/logging"
 	"github.com/fondue-server/fondue/internal/shm"
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +21,7 @@ func (m *Master) openAccessLog() error {
 	case "-":
 		m.accessLog = unix.Stdout
 	default:
-		fd, err := openToAppend(m.cfg.AccessLog)
+		fd, err := openAccessFile(m.cfg.AccessLog)
 		if err != nil {
 			return fmt.Errorf("--access-log %s: %w", m.cfg.AccessLog, err)
 		}
@@ -28,21 +30,44 @@ func (m *Master) openAccessLog() error {
 	return nil
 }
 
-// openToAppend opens a file that several workers write whole lines into. A
-// named pipe that nobody reads is refused: opening it would wait for a reader.
-func openToAppend(path string) (fd int, err error) {
-	fd, err = unix.Open(path, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NONBLOCK, 0o640)
+// openAccessFile opens the file that the workers write their lines into.
+func openAccessFile(path string) (fd int, err error) {
+	f, err := logging.OpenToAppend(path)
 	switch {
-	case errors.Is(err, unix.ENXIO):
-		return 0, errors.New("nobody reads this pipe; start its reader first, or name a file")
+	case errors.Is(err, logging.ErrNoReader):
+		return 0, err
 	case errors.Is(err, unix.EISDIR):
 		return 0, valueErrorf("it is a directory; name a file in it")
 	case errors.Is(err, unix.ENOENT):
-		return 0, fmt.Errorf("%w; make its directory or name another file", err)
+		return 0, fmt.Errorf("%w; make its directory or name another file", unix.ENOENT)
 	case err != nil:
-		return 0, fmt.Errorf("%w; name a file that this user may write", err)
+		return 0, fmt.Errorf("%w; name a file that this user may write", withoutPath(err))
 	}
-	return fd, unix.SetNonblock(fd, false)
+	defer f.Close()
+	return unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+}
+
+// withoutPath is what the system said: the caller names the path.
+func withoutPath(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// reopenAccessLog opens the file at the path anew, under the descriptor that it
+// has: whoever is started from here on writes there.
+func (m *Master) reopenAccessLog() error {
+	if m.accessLog == handoff.None || m.accessLog == unix.Stdout {
+		return nil
+	}
+	fd, err := openAccessFile(m.cfg.AccessLog)
+	if err != nil {
+		return fmt.Errorf("--access-log %s: %w", m.cfg.AccessLog, err)
+	}
+	defer unix.Close(fd)
+	return os.NewSyscallError("dup3", unix.Dup3(fd, m.accessLog, unix.O_CLOEXEC))
 }
 
 func (m *Master) openListeners() error {

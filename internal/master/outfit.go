@@ -6,6 +6,7 @@ import (
 
 	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/shm"
+	"golang.org/x/sys/unix"
 )
 
 func (m *Master) newCrew(procs processes) *crew {
@@ -18,6 +19,7 @@ func (m *Master) newCrew(procs processes) *crew {
 		fill:           m.fill,
 		resize:         m.resizeListeners,
 		steer:          m.steer,
+		reopenLogs:     m.reopenAccessLog,
 		most:           min(m.cfg.MaxWorkers, m.tenancy.region.Info().Slots),
 		ready:          m.announce,
 		inspect:        m.watchRegion,
@@ -56,6 +58,9 @@ func (m *Master) outfit(s *seat, id shm.ID, of int) (handoff.Worker, []int) {
 	w.LifelineFD = add(m.lifeline[0])
 	if m.accessLog != handoff.None {
 		w.AccessLogFD = add(m.accessLog)
+		if m.accessLog != unix.Stdout {
+			w.AccessLogPath = m.cfg.AccessLog
+		}
 	}
 	for _, l := range m.listeners {
 		w.Listeners = append(w.Listeners, handoff.Listener{FD: add(l.FD(s.number)), Network: l.Network(), Addr: l.Addr(), Shared: l.IsShared()})

@@ -200,3 +200,24 @@ func TestReloadedWorkerLingers(t *testing.T) {
 		f.close()
 	})
 }
+
+// Who is booting has no handler for the signal yet, and is told later.
+func TestReopenLogs(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.startServing()
+		f.ends(killed, 102)
+		f.pass(time.Second)
+		f.signal(unix.SIGUSR1)
+		f.expect("recover 1.0", "claim 1", "spawn 1.1", "reopen", "SIGUSR1 101")
+		f.says(103, isReady)
+		f.expect("SIGUSR1 103")
+		f.ends(killed, 101)
+		f.says(104, isReady)
+		f.expect("recover 0.0", "claim 0", "spawn 0.1") // it was started since
+		f.reopenFails = unix.EACCES
+		f.signal(unix.SIGUSR1)
+		f.expect("reopen")
+		f.wantLog("logs stay as they are")
+		f.close()
+	})
+}

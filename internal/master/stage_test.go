@@ -41,6 +41,7 @@ type theatre struct {
 	spawnFails  error
 	damaged     error // what Recover answers
 	fillFails   error
+	reopenFails error
 	sweeps      int
 	frozen      map[int]bool // slots whose worker does not beat
 	beat        uint64
@@ -66,6 +67,7 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 			most:           8,
 			resize:         func(n int) error { f.noted(fmt.Sprint("sockets ", n)); return nil },
 			steer:          func(live []bool) error { f.noted(fmt.Sprint("steer ", live)); return nil },
+			reopenLogs:     func() error { f.noted("reopen"); return f.reopenFails },
 			ready:          func() { f.noted("ready") },
 			inspect:        func() {},
 			limit:          30 * 1e9,

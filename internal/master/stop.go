@@ -29,6 +29,8 @@ func (c *crew) signal(sig os.Signal) {
 		c.quit(name)
 	case unix.SIGHUP:
 		c.reload()
+	case unix.SIGUSR1:
+		c.reopen()
 	case unix.SIGTTIN:
 		c.more()
 	case unix.SIGTTOU:
@@ -36,6 +38,22 @@ func (c *crew) signal(sig os.Signal) {
 	default:
 		c.log.Warn("signal is not supported yet", "signal", name)
 	}
+}
+
+// reopen opens the logs anew, and tells the workers to do so. One that is booting
+// is told when it is ready: before, the signal would end it.
+func (c *crew) reopen() {
+	if err := c.reopenLogs(); err != nil {
+		c.log.Error("logs stay as they are", "reason", err)
+		return
+	}
+	c.reopened = time.Now()
+	for _, w := range c.workers {
+		if w.phase == serving || w.phase == leaving {
+			c.kill(w, unix.SIGUSR1)
+		}
+	}
+	c.log.Info("logs reopened")
 }
 
 // stop lets every worker finish what it has.

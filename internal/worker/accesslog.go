@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fondue-server/fondue/internal/logging"
 	"github.com/valyala/fasthttp"
-	"golang.org/x/sys/unix"
 )
 
 // accessLog writes one line for each answered request, in the common log
@@ -46,6 +46,7 @@ type accessLog struct {
 	told  time.Time
 
 	wake   chan struct{}
+	moved  chan *os.File // the file to go on in
 	ending chan struct{}
 	done   chan struct{}
 }
@@ -62,15 +63,34 @@ func newAccessLog(fd, pid, slot int, log *slog.Logger) *accessLog {
 		file: os.NewFile(uintptr(fd), "access log"),
 		log:  log,
 		tail: " pid=" + strconv.Itoa(pid) + " slot=" + strconv.Itoa(slot) + "\n",
-		wake: make(chan struct{}, 1), ending: make(chan struct{}), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), moved: make(chan *os.File), ending: make(chan struct{}), done: make(chan struct{}),
 	}
-	a.piece = pipeBuf
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
-		a.piece = maxPending
-	}
+	a.piece = pieceOf(a.file)
 	go a.run() // ends with close
 	return a
+}
+
+// pieceOf is how many bytes of lines go into one write.
+func pieceOf(f *os.File) int {
+	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+		return maxPending
+	}
+	return pipeBuf
+}
+
+// reopen goes on in the file that is at the path now. What was logged before is
+// in the old one.
+func (a *accessLog) reopen(path string) error {
+	f, err := logging.OpenToAppend(path)
+	if err != nil {
+		return err
+	}
+	select {
+	case a.moved <- f:
+		return nil
+	case <-a.done:
+		return f.Close()
+	}
 }
 
 // request appends the line of an answered request.
@@ -151,8 +171,10 @@ func (a *accessLog) run() {
 	var lines []byte
 	var later <-chan time.Time // when losses may be told
 	for ending := false; !ending; {
+		var moved *os.File
 		select {
 		case <-a.wake:
+		case moved = <-a.moved:
 		case <-later:
 			later = nil
 		case <-a.ending:
@@ -167,6 +189,10 @@ func (a *accessLog) run() {
 			a.lost, a.cause = a.lost+dropped, nil
 		}
 		a.write(lines)
+		if moved != nil {
+			_ = a.file.Close()
+			a.file, a.piece = moved, pieceOf(moved)
+		}
 		if a.lost == 0 || later != nil && !ending {
 			continue
 		}

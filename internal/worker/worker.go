@@ -1,7 +1,7 @@
 // Package worker is the life of one worker process: it takes over what the
 // master hands to it, serves until it is told to stop, drains and leaves.
 //
-// Signals: TERM drains. QUIT dumps all goroutines and ends, as Go has it. INT,
+// Signals: TERM drains. USR1 opens the access log anew. QUIT dumps all goroutines and ends, as Go has it. INT,
 // HUP and PIPE are ignored: Ctrl-C and the terminal are the master's business.
 // The end of the lifeline means that the master is gone: the worker closes the
 // door of its listeners itself and drains in less than half a second.
@@ -32,6 +32,8 @@ func Run(w handoff.Worker) int {
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
 	terminate := make(chan os.Signal, 1)
 	signal.Notify(terminate, syscall.SIGTERM)
+	reopen := make(chan os.Signal, 1)
+	signal.Notify(reopen, syscall.SIGUSR1)
 
 	ready := os.NewFile(uintptr(w.ReadyFD), "ready pipe")
 	log, queue, err := logging.NewQueued(os.Stderr, w.LogFormat, w.LogLevel)
@@ -69,8 +71,9 @@ func Run(w handoff.Worker) int {
 		listeners = append(listeners, inherited)
 	}
 
-	go beat(store, nil)      // until the process ends: a drain beats too
-	go expire(commands, nil) // until the process ends
+	go follow(access, w.AccessLogPath, reopen, log) // until the process ends
+	go beat(store, nil)                             // until the process ends: a drain beats too
+	go expire(commands, nil)                        // until the process ends
 	s.start(listeners)
 	store.SetState(shm.StateReady)
 	if _, err := (handoff.ReadyMessage{Ready: true}).WriteTo(ready); err != nil {
@@ -129,6 +132,18 @@ func refuse(ready *os.File, log *slog.Logger, code int, err error) int {
 	}
 	ready.Close()
 	return code
+}
+
+// follow opens the access log anew whenever it is told to.
+func follow(access *accessLog, path string, told <-chan os.Signal, log *slog.Logger) {
+	for range told {
+		if access == nil || path == "" {
+			continue
+		}
+		if err := access.reopen(path); err != nil {
+			log.Error("the access log stays where it is", "err", err)
+		}
+	}
 }
 
 // watch returns a channel that is closed at the end of the lifeline.
