@@ -64,6 +64,8 @@ type serveOptions struct {
 	logFormat, logLevel string
 	shutdownTimeout     time.Duration
 	hangTimeout         time.Duration
+	maxRequests         int
+	maxWorkerMemory     int64
 }
 
 // newServeOptions returns the defaults. The runtime counts the CPUs that this
@@ -99,6 +101,10 @@ func (s *serveOptions) flags() *flagSet {
 				"how long a graceful stop waits for requests in flight"),
 			flag("hang-timeout", "TIME", &s.hangTimeout, parseDuration, "10s",
 				"a worker that is silent for so long is ended and replaced; 0s never does"),
+			flag("max-requests", "N", &s.maxRequests, parseCount(math.MaxInt32), "any number",
+				"replace a worker when it has answered so many requests, or up to a quarter more"),
+			flag("max-worker-memory", "SIZE", &s.maxWorkerMemory, parseWorkerMemory, "any",
+				"replace a worker that has more memory of its own, without what is shared"),
 			flag("pid-file", "FILE", &s.pidFile, parseText, "",
 				"write the master's pid here"),
 		}},
@@ -176,7 +182,8 @@ func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
 		Evict: s.evict == evictClock, MaxValue: s.maxValue,
 		Preload: s.preload, Args: s.args,
 		AccessLog: s.accessLog, LogFormat: s.logFormat, LogLevel: s.logLevel, MemoryLimit: memoryLimit(),
-		ShutdownTimeout: s.shutdownTimeout, HangTimeout: s.hangTimeout, PIDFile: s.pidFile,
+		ShutdownTimeout: s.shutdownTimeout, HangTimeout: s.hangTimeout,
+		MaxRequests: uint64(s.maxRequests), MaxWorkerMemory: s.maxWorkerMemory, PIDFile: s.pidFile,
 	}, nil
 }
 

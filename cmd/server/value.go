@@ -129,6 +129,17 @@ func parseMaxValue(s string) (int64, error) {
 	return n, err
 }
 
+// minWorkerMemory is what a worker needs at least, with room to serve.
+const minWorkerMemory = 16 << 20
+
+func parseWorkerMemory(s string) (int64, error) {
+	n, err := parseSize(s)
+	if err == nil && n < minWorkerMemory {
+		err = fmt.Errorf("%d bytes are too few for a worker; give %dMiB or more", n, minWorkerMemory>>20)
+	}
+	return n, err
+}
+
 // parseSize reads whole bytes or a count of KiB, MiB, GiB or TiB. MB and M
 // mean a million bytes to some tools and 1024*1024 to others: they are refused,
 // with both readings spelled out, rather than guessed.

@@ -79,3 +79,19 @@ func pids(region *shm.Region) map[int]bool {
 	}
 	return ready
 }
+
+// TestRecycled: workers are replaced when they have answered enough, and no
+// request and no connect fails.
+func TestRecycled(t *testing.T) {
+	t.Parallel()
+	s := e2e.Start(t, e2e.Options{Workers: 2, Flags: []string{"--max-requests", "300"}})
+	load := e2e.StartLoad(t, s.Addrs[0], e2e.LoadOptions{KeepAlive: 6, NewConn: 4, Path: "/increment?key=k"})
+	const text = "it is over its limit"
+	e2e.Eventually(t, requestsLimit, "six workers over their limit", func() bool { return strings.Count(s.Log(), text) >= 6 })
+	load.Stop()
+	if load.Broken.Load() > 0 || load.Odd.Load() > 0 || load.Refused.Load() > 0 {
+		t.Errorf("%d broken, %d refused, %d odd: %v", load.Broken.Load(), load.Refused.Load(), load.Odd.Load(), load.FirstError())
+	}
+	wantExact(t, count(t, s, "k"), load)
+	s.Stop()
+}

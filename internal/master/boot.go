@@ -61,6 +61,7 @@ func (c *crew) launch(s *seat, id shm.ID) (*worker, error) {
 	c.board.Spawned(id, pid)
 	now := time.Now()
 	w := &worker{seat: s, id: id, pid: pid, due: now.Add(bootLimit), startedAt: now, stop: func() { ready.Close() }}
+	w.requests, w.mostRequests = c.board.RequestsOf(id.Slot), c.limits.draw()
 	c.workers = append(c.workers, w)
 	// The watcher ends with the message, with the process, or with the master.
 	go func() {

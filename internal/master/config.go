@@ -43,6 +43,10 @@ type Config struct {
 	Log       *slog.Logger // of the master itself
 
 	ShutdownTimeout time.Duration
+	// A worker that has answered so many requests, or has so many bytes of its
+	// own, is replaced; 0 = it never is.
+	MaxRequests     uint64
+	MaxWorkerMemory int64
 	HangTimeout     time.Duration // silence of a worker that ends it; 0 = it never does
 	PIDFile         string        // "" none
 

@@ -32,6 +32,7 @@ type scoreboard interface {
 	Recover(id shm.ID) (shm.Recovery, error)
 	Sweep() ([]shm.Recovery, error)
 	BeatOf(slot int) uint64
+	RequestsOf(slot int) uint64
 }
 
 // stage is how far the crew as a whole has come.
@@ -82,6 +83,7 @@ type crew struct {
 	limit      time.Duration
 	// hangLimit is how long a worker may be silent; 0: for ever.
 	hangLimit time.Duration
+	limits    limits
 
 	signals  <-chan os.Signal // for the master
 	children <-chan os.Signal // SIGCHLD
@@ -90,7 +92,8 @@ type crew struct {
 
 	reopened    time.Time    // when logs were opened anew last
 	watched     time.Time    // when the beats were looked at last
-	replacement *replacement // nil: no reload is under way
+	replacement *replacement // nil: none is under way
+	recycleAt   time.Time    // no worker is over its limit before
 
 	stage      stage
 	complete   bool // every seat has served
@@ -149,6 +152,7 @@ func (c *crew) run() error {
 			c.sweep()
 		case now := <-watch.C:
 			c.watch(now)
+			c.recycle(now)
 		case <-inspect.C:
 			c.inspect()
 		}

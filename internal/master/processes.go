@@ -26,6 +26,9 @@ type processes interface {
 	// reap collects every worker that ended since the last call.
 	reap() []exit
 	kill(pid int, sig syscall.Signal) error
+	// memory is what a worker has resident that is not shared, in bytes; 0 where
+	// that is not known.
+	memory(pid int) uint64
 }
 
 // exit is the end of one worker.
@@ -146,4 +149,19 @@ func waitNoHang(child int) (pid int, status syscall.WaitStatus) {
 			return pid, status
 		}
 	}
+}
+
+func (h *hostProcesses) memory(pid int) uint64 {
+	if !h.children[pid] {
+		return 0
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0
+	}
+	var size, resident, shared uint64 // pages
+	if _, err := fmt.Sscan(string(b), &size, &resident, &shared); err != nil || shared > resident {
+		return 0
+	}
+	return (resident - shared) * uint64(os.Getpagesize())
 }

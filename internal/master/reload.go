@@ -7,13 +7,14 @@ import (
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
-// replacement is a rolling reload under way: the seats whose workers are still
-// to be replaced, one at a time. Each successor is ready before the worker whose
-// seat it takes is told to leave.
+// replacement is under way: the seats whose workers are still to be replaced, one
+// at a time. Each successor is ready before the worker whose seat it takes is
+// told to leave.
 type replacement struct {
-	seats []*seat
-	began time.Time // who was started before is replaced
-	done  int
+	seats    []*seat
+	began    time.Time // who was started before is replaced
+	done     int
+	recycles bool // it is no reload of all
 }
 
 // reload begins to replace every worker. One that is under way begins anew: its
@@ -56,7 +57,9 @@ func (c *crew) replaceNext() {
 		r.seats = r.seats[1:]
 	}
 	c.replacement = nil
-	c.log.Info("reloaded", "workers", r.done, "after", time.Since(r.began).Round(time.Millisecond))
+	if !r.recycles {
+		c.log.Info("reloaded", "workers", r.done, "after", time.Since(r.began).Round(time.Millisecond))
+	}
 }
 
 // replace starts a successor for the worker in the seat. Where there is no slot
@@ -98,8 +101,12 @@ func (c *crew) stopReload(reason string) {
 	if c.replacement == nil {
 		return
 	}
-	c.log.Error("reload is given up: a new worker failed, and the others stay as they are", "replaced", c.replacement.done, "reason", reason)
-	c.replacement = nil
+	if c.replacement.recycles {
+		c.log.Error("a worker over its limit stays for now: its successor failed", "reason", reason, "again_in", recycleRest)
+	} else {
+		c.log.Error("reload is given up: a new worker failed, and the others stay as they are", "replaced", c.replacement.done, "reason", reason)
+	}
+	c.replacement, c.recycleAt = nil, time.Now().Add(recycleRest)
 }
 
 func (c *crew) anySuccessor() bool {

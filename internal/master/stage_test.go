@@ -45,6 +45,8 @@ type theatre struct {
 	sweeps      int
 	frozen      map[int]bool // slots whose worker does not beat
 	beat        uint64
+	requests    map[int]uint64 // by slot
+	grown       uint64         // memory of every worker
 }
 
 // perform starts a crew with the given number of seats in a bubble and hands
@@ -53,7 +55,7 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &theatre{
 			t: t, signals: make(chan os.Signal, 16), children: make(chan os.Signal, 1), ended: make(chan error, 1),
-			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8, frozen: map[int]bool{},
+			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8, frozen: map[int]bool{}, requests: map[int]uint64{},
 		}
 		f.crew = &crew{
 			log:   slog.New(slog.NewTextHandler(logWriter{f}, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -154,6 +156,25 @@ func (f *theatre) BeatOf(slot int) uint64 {
 	}
 	f.beat++
 	return 1000 + f.beat
+}
+
+func (f *theatre) RequestsOf(slot int) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.requests[slot]
+}
+
+func (f *theatre) memory(int) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.grown
+}
+
+// answer counts requests of the worker in a slot.
+func (f *theatre) answer(slot int, n uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.requests[slot] += n
 }
 
 // freeze keeps the worker in the slot from beating, or lets it.

@@ -30,7 +30,10 @@ type worker struct {
 	// stop ends the watch on the ready pipe.
 	stop func()
 
-	startedAt time.Time
+	startedAt    time.Time
+	requests     uint64 // of its slot when it was started
+	mostRequests uint64 // after which it is replaced; 0: any number
+
 	pulse     pulse
 	condemned string // why the master killed it; "" = it did not
 	reason    string // what it said when it could not boot

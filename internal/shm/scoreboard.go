@@ -115,6 +115,10 @@ func (s *Store) Beat() { put(&s.slot.beat, now()) }
 // clock.
 func (s *Store) BeatOf(slot int) uint64 { return s.region.slot(slot).beat.Load() }
 
+// RequestsOf is how many requests a slot's processes have answered since the
+// region was created.
+func (s *Store) RequestsOf(slot int) uint64 { return s.region.slot(slot).requests.Load() }
+
 // SetState tells what this process is doing.
 func (s *Store) SetState(st State) { put(&s.slot.state, uint64(st)) }
 
