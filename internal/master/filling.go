@@ -31,25 +31,24 @@ func (m *Master) fill() error {
 		return err
 	}
 	m.undo = append(m.undo, m.empty)
-	if err := m.preload(); err != nil {
-		return err
+	if err := m.tenancy.store.Fits(m.cfg.Args, m.cfg.preloaded()); err != nil {
+		return fmt.Errorf("--preload, --args: %w: not all fit together; give less, or a larger --region-size with --fresh", err)
 	}
-	if err := m.pidFile.place(); err != nil {
-		return err
+	// The arguments first: they are never evicted, and the keys go beside them.
+	for _, step := range []func() error{m.setArgs, m.preload, m.pidFile.place} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
-	return m.setArgs()
+	return nil
 }
 
 // preloadRounds is how often keys of --preload are set that were evicted for
 // later ones, in a region that is full of others.
 const preloadRounds = 10
 
-// preload sets the keys that are not there yet. All of them fit, or nothing is
-// written and nobody evicted.
+// preload sets the keys that are not there yet.
 func (m *Master) preload() error {
-	if err := m.tenancy.store.Fits(m.cfg.preloaded()); err != nil {
-		return fmt.Errorf("--preload: %w: not all keys fit; preload less, or give a larger --region-size with --fresh", err)
-	}
 	evicted := 0
 	for range preloadRounds {
 		n, err := m.preloadOnce()

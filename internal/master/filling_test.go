@@ -283,3 +283,31 @@ func TestPreloadInACache(t *testing.T) {
 		t.Errorf("a start that failed left %d keys of %d", len(got), len(before))
 	}
 }
+
+// TestArgsBesidePreload: what fits together is there together, in a cache too.
+func TestArgsBesidePreload(t *testing.T) {
+	cfg := testConfig(t)
+	cfg.RegionSize, cfg.Evict = 1<<20, true
+	cfg.Args = []byte(`{"a":"` + strings.Repeat("x", 400_000) + `"}`)
+	for i := range 40 {
+		cfg.Preload = append(cfg.Preload, Preload{fmt.Sprintf("key %d", i), text(`"` + strings.Repeat("y", 10_000) + `"`)})
+	}
+	s := launch(t, cfg)
+	s.waitLog("evict=clock")
+	if err := s.end(unix.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if names := namesIn(t, cfg); len(names) != len(cfg.Preload) {
+		t.Errorf("%d keys of %d are there", len(names), len(cfg.Preload))
+	}
+	for i := range 40 {
+		cfg.Preload = append(cfg.Preload, Preload{fmt.Sprintf("more %d", i), text(`"` + strings.Repeat("y", 10_000) + `"`)})
+	}
+	before := namesIn(t, cfg)
+	if err := launch(t, cfg).over(); !errors.Is(err, shm.ErrFull) {
+		t.Errorf("more than fits: %v", err)
+	}
+	if got := namesIn(t, cfg); !slices.Equal(got, before) {
+		t.Errorf("a start that failed left %d keys of %d", len(got), len(before))
+	}
+}

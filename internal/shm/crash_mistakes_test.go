@@ -13,23 +13,26 @@ var mistakes = []struct {
 	name string
 	variant
 	want string // in what is found, "" for nothing to be found
+	dies bool   // who recovers dies, too, near the end of it
 }{
-	{"none", variant{}, ""},
-	{"none, with a recovery of its own", variant{recover: rebuilt((*shard).rebuildLocked)}, ""},
+	{"none", variant{}, "", false},
+	{"none, with a recovery of its own", variant{recover: rebuilt((*shard).rebuildLocked)}, "", false},
 	// A margin: nobody else takes units before the lock is free.
-	{"value given back before its entry is killed", variant{freeEarly: true}, ""},
-	{"linked before it is filled", variant{linkFirst: true}, "is not where its hash leads"},
-	{"number given out after the entry is linked", variant{lateVersion: true}, "was never given"},
-	{"old value given back before the new one is taken", variant{freeFirst: true}, "does not match its checksum"},
-	{"old entry killed before the new one is linked", variant{killFirst: true}, "neither the state before nor after"},
-	{"old counter not frozen", variant{noFreeze: true}, "and is lost"},
-	{"old entry not killed", variant{noKill: true}, "were added to"},
-	{"seq not moved on", variant{noSeq: true}, "a walk to"},
-	{"seq not moved on, beside a reader", variant{noSeq: true}, "a reader of"},
-	{"lock freed without a rebuild", variant{recover: rebuilt(func(*shard) error { return nil })}, "are leaked"},
-	{"rebuild that leaves words alive", variant{recover: rebuilt(keepingWords)}, "begins as a counter does"},
-	{"rebuild that does not move seq on", variant{recover: rebuilt(keepingSeq)}, "a walk to"},
-	{"rebuild that does not move seq on, beside a reader", variant{recover: rebuilt(keepingSeq)}, "a reader of"},
+	{"value given back before its entry is killed", variant{freeEarly: true}, "", false},
+	{"linked before it is filled", variant{linkFirst: true}, "is not where its hash leads", false},
+	{"number given out after the entry is linked", variant{lateVersion: true}, "was never given", false},
+	{"old value given back before the new one is taken", variant{freeFirst: true}, "does not match its checksum", false},
+	{"old entry killed before the new one is linked", variant{killFirst: true}, "neither the state before nor after", false},
+	{"old counter not frozen", variant{noFreeze: true}, "and is lost", false},
+	{"old entry not killed", variant{noKill: true}, "were added to", false},
+	{"seq not moved on", variant{noSeq: true}, "a walk to", false},
+	{"seq not moved on, beside a reader", variant{noSeq: true}, "a reader of", false},
+	{"lock freed without a rebuild", variant{recover: rebuilt(func(*shard) error { return nil })}, "are leaked", false},
+	{"none, and two deaths", variant{recover: rebuilt((*shard).rebuildLocked)}, "", true},
+	{"rebuild that kills before it moves seq on", variant{recover: rebuilt(killingFirst)}, "a reader of", true},
+	{"rebuild that leaves words alive", variant{recover: rebuilt(keepingWords)}, "begins as a counter does", false},
+	{"rebuild that does not move seq on", variant{recover: rebuilt(keepingSeq)}, "a walk to", false},
+	{"rebuild that does not move seq on, beside a reader", variant{recover: rebuilt(keepingSeq)}, "a reader of", false},
 }
 
 // scenarios are the places where the mistakes show.
@@ -54,17 +57,26 @@ func TestSeededMistakesAreCaught(t *testing.T) {
 			for _, sc := range m.scenarios() {
 				st := newStage(t, sc)
 				for n := 1; n <= st.stores && !(testing.Short() && asWanted > 0); n++ {
-					trials++
-					_, err := st.run(trial{n: n, recover: m.recover})
-					if err == nil {
-						continue
+					try := func(recovery ...int) (recovered int) {
+						trials++
+						recovered, err := st.run(trial{n: n, recover: m.recover, recovery: recovery})
+						if err == nil {
+							return recovered
+						}
+						caught++
+						if m.want == "" || !strings.Contains(err.Error(), m.want) {
+							return recovered
+						}
+						if asWanted++; asWanted == 1 {
+							t.Logf("%s, killed at store %d, recoverers at %v: %.300v", sc.name, n, recovery, err)
+						}
+						return recovered
 					}
-					caught++
-					if m.want == "" || !strings.Contains(err.Error(), m.want) {
-						continue
-					}
-					if asWanted++; asWanted == 1 {
-						t.Logf("%s, killed at store %d: %.300v", sc.name, n, err)
+					last := try()
+					for back := 0; m.dies && back < min(last, 24); back++ {
+						if m.want != "" || (n+back)%8 == 0 {
+							try(last - back)
+						}
 					}
 				}
 			}

@@ -159,6 +159,9 @@ func (o *outcome) rescue(master, victim *Store) (recoverer *Store, err error) {
 		if !died {
 			break
 		}
+		if err := o.goOn(newStore(o.region, o.ids[2], nil), "a death in the recovery"); err != nil {
+			return recoverer, err
+		}
 		dead = append(dead, recoverer.id)
 		if recoverer, _, err = o.region.AttachMaster(true); err != nil {
 			return recoverer, err

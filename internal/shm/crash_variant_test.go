@@ -225,3 +225,18 @@ func keepingSeq(sh *shard) error {
 	sh.header.seq.Store(seq)
 	return err
 }
+
+// killingFirst rebuilds, and kills words before it moves seq on.
+func killingFirst(sh *shard) error {
+	sum, err := sh.retakeLocked()
+	if err != nil {
+		return err
+	}
+	h := sh.header
+	sh.killFreeLocked()
+	put(&h.seq, h.seq.Load()+1)
+	put(&h.entries, sum.entries)
+	put(&h.expiring, sum.expiring)
+	put(&h.used, sum.used)
+	return nil
+}

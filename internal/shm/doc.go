@@ -97,9 +97,9 @@
 //	dead in 5, 6  units that no entry reaches
 //
 // Recover makes all of it whole in one way: it walks the buckets, unlinks what
-// is dead, counts what is there, and writes the bitmap anew. It kills every
-// first word of a line that it did not reach, and moves seq on, so that readers
-// who are still at what was there before find out.
+// is dead, counts what is there, and writes the bitmap anew. It moves seq on, so
+// that readers who are still at what was there before find out, and then kills
+// every first word of a line that it did not reach.
 //
 // Readers take no lock. A walk of a bucket is good if seq is the same before
 // and after. The value's bytes are copied out of their extents, and are good if

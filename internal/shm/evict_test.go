@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 func evicting(t *testing.T, g Geometry) (*Region, *Store) {
@@ -190,14 +191,46 @@ func TestFits(t *testing.T) {
 		}
 	}
 	fit := 0
-	for ; s.Fits(values(fit+1)) == nil; fit++ {
+	for ; s.Fits(nil, values(fit+1)) == nil; fit++ {
 	}
-	if !errors.Is(s.Fits(values(fit+1)), ErrFull) || fit < 4<<20/10_000/2 {
-		t.Errorf("%d keys fit: %v", fit, s.Fits(values(fit+1)))
+	if err := s.Fits(nil, values(fit+1)); !errors.Is(err, ErrFull) {
+		t.Errorf("%d keys fit: %v", fit+1, err)
+	}
+	if err := s.Fits(make([]byte, 30_000), values(fit-1)); !errors.Is(err, ErrFull) {
+		t.Errorf("%d keys beside arguments: %v", fit-1, err)
 	}
 	for key, v := range values(fit) {
 		if _, err := s.Put(key, Put{Value: v}); err != nil {
 			t.Fatalf("%s of %d that fit: %v", key, fit, err)
 		}
 	}
+	more := 0
+	for ; ; more++ {
+		if _, err := s.Put(fmt.Appendf(nil, "more%d", more), Put{Value: BytesValue(blob("f", 10_000))}); err != nil {
+			break
+		}
+	}
+	if more > fit/50 {
+		t.Errorf("%d keys are said to fit, %d more do", fit, more)
+	}
+}
+
+// Who cannot look for room because somebody has the lock is told so.
+func TestEvictionBehindALock(t *testing.T) {
+	look, patience := lockLook, lockPatience
+	lockLook, lockPatience = time.Millisecond, time.Millisecond
+	defer func() { lockLook, lockPatience = look, patience }()
+	r := heapRegion(t, Geometry{Size: MinSize, Slots: 2})
+	master, s := attached(t, r)
+	s.SetPolicy(Policy{Evict: true})
+	sh := holdLock(newWorker(t, r, master), "counter")
+	var k target
+	k.aim([]byte("new"), s.seed)
+	if worth := s.makeRoom(sh, 4, &room{k: &k}); !worth {
+		t.Error("no other try, which would return ErrLocked")
+	}
+	if _, err := s.Put([]byte("new"), Put{Value: BytesValue(nil)}); !errors.Is(err, ErrLocked) {
+		t.Error(err)
+	}
+	surrender(&sh.header.lock)
 }

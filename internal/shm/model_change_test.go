@@ -249,7 +249,9 @@ func (m *lockModel) rebuildLocked(n *modelState, p *modelProcess) {
 			}
 		}
 		if p.i++; int(p.i) == len(n.bucket) {
-			p.i, p.pc = 0, atKillFree
+			if p.i, p.pc = 0, atRebuildSeq; m.seqLate {
+				p.pc = atKillFree
+			}
 		}
 	case atKillFree:
 		for ; p.i < modelLines; p.i++ {
@@ -258,12 +260,23 @@ func (m *lockModel) rebuildLocked(n *modelState, p *modelProcess) {
 				return
 			}
 		}
-		p.i, p.pc = 0, atRecount
+		for ; p.i < modelLines+modelUnits; p.i++ { // a line of a value that is free
+			if unit := &n.units[p.i-modelLines]; n.bitmap>>p.i&1 == 0 && *unit != 0 && !m.keepWords {
+				*unit = 0
+				return
+			}
+		}
+		if p.i, p.pc = 0, atRecount; m.seqLate {
+			p.pc = atRebuildSeq
+		}
 		m.rebuildLocked(n, p)
 	case atRecount:
-		n.count, p.pc = n.linkedKeys(), atRebuildSeq
+		n.count, p.pc = n.linkedKeys(), atSurrenderSwap
 	case atRebuildSeq:
-		if p.pc = atSurrenderSwap; !m.keepSeq {
+		if p.pc = atKillFree; m.seqLate {
+			p.pc = atRecount
+		}
+		if !m.keepSeq {
 			n.seq++
 		}
 	}

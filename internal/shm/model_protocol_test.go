@@ -132,6 +132,7 @@ type modelFlaws struct {
 	noRebuild  bool // recovery takes the shard as it is
 	keepWords  bool // recovery kills nothing
 	keepSeq    bool // recovery leaves seq as it is
+	seqLate    bool // recovery kills what is free before it moves seq on
 	keepLinked bool // recovery leaves what is dead linked
 }
 

@@ -45,9 +45,9 @@ const (
 	atCount
 	atRebuild // rebuildLocked
 	atRetake
+	atRebuildSeq
 	atKillFree
 	atRecount
-	atRebuildSeq
 	atUnlock // release
 	atSurrenderSwap
 
@@ -89,7 +89,7 @@ var modelSteps = map[modelPC]string{
 	atFillVersion: "draftLocked: fill version", atFillWord: "draftLocked: fill word", atFillKey: "draftLocked: fill key",
 	atLink: "linkLocked: put the link", atNumberLate: "versions+1", atFreeze: "freeze: swap narrow -> wide", atKill: "kills the entry", atUnlink: "removeLocked: put the link",
 	atMoveSeq: "giveLocked: seq+1", atGiveUnit: "freeChainLocked: clear its bits", atGiveLine: "freeLocked: clear its bits", atCount: "puts the counts",
-	atRebuild: "rebuildLocked: clear the bitmap", atRetake: "retakeLocked: a bucket", atKillFree: "rebuildLocked: kill a free line",
+	atRebuild: "rebuildLocked: clear the bitmap", atRetake: "retakeLocked: a bucket", atKillFree: "killFreeLocked: kill a free line, of a value perhaps",
 	atRecount: "rebuildLocked: put the counts", atRebuildSeq: "rebuildLocked: seq+1",
 	atUnlock: "release: swap 0", atUnlockWake: "release: wake one",
 	atSurrenderSwap: "surrender: swap 0", atSurrenderWake: "surrender: wake all", atSeizeLoad: "seize: load the lock", atSeizeSwap: "seize: swap dead -> me|waiters",

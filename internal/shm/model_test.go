@@ -196,7 +196,8 @@ func TestModelFindsFlaws(t *testing.T) {
 		{"old value given back before the new one is taken", read, modelFlaws{giveFirst: true}, "should be"},
 		{"recovery without a rebuild", two, modelFlaws{noRebuild: true}, "are in use"},
 		{"rebuild that kills nothing", two, modelFlaws{keepWords: true}, "a line that is free begins"},
-		{"rebuild that does not move seq on", beside, modelFlaws{keepSeq: true}, "does not find"},
+		{"rebuild that kills before it moves seq on", read, modelFlaws{seqLate: true}, "believes in a value"},
+		{"rebuild that does not move seq on", beside, modelFlaws{keepSeq: true}, "believes in a value"},
 		{"rebuild that leaves what is dead", two, modelFlaws{keepLinked: true}, "a dead entry is linked"},
 		// The margins of the protocol: it holds without them.
 		{"bytes not killed", removed, modelFlaws{noKill: true}, ""},

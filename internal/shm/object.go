@@ -179,7 +179,7 @@ func (s *Store) putLocking(sh *shard, k *target, p *Put, load *payload) (did Eff
 			load.expiry = f.expiry & expiryMask
 		}
 		if load.integer && load.expiry == f.expiry&expiryMask && kindOf(f.word) != kindBytes {
-			version, done, err := sh.changeLocked(k, load.n, at, &f) // needs no room
+			version, done, err := sh.changeLocked(k, load.n, at, &f) // most need no room
 			if err != nil {
 				return did, err
 			}
@@ -273,11 +273,11 @@ func (s *Store) SetTTL(key []byte, ttl time.Duration, c Condition) (Item, error)
 		if err != nil {
 			return Item{}, err
 		}
+		sh.numberLocked() // first: who looks at the entry meanwhile finds out
 		// Nobody may add between the look at the version and the store.
 		if kindOf(f.word) == kindNarrow && !freeze(f.e, f.word) {
 			continue
 		}
-		sh.numberLocked()
 		was := f.expires()
 		f.expiry = packExpiry(expiry, f.version)
 		put(&f.e.expiry, f.expiry)

@@ -8,20 +8,40 @@ package shm
 //
 //  1. the bitmap: nothing is used
 //  2. each bucket: unlink what is dead; mark what is reached; count it
-//  3. kill the words of lines that are free: a draft's, or an entry's that was
-//     unlinked and not killed. No line that is free begins as a counter does
-//  4. move seq on: somebody may be at units that are free now
+//  3. move seq on: somebody may be reading units that are free now
+//  4. kill the words of lines that are free: a draft's, or an entry's that was
+//     unlinked and not killed. No line that is free begins as a counter does.
+//     What is killed may be the bytes of a value, which whoever is still
+//     reading them must not believe: so it comes after 3
 func (sh *shard) rebuildLocked() error {
+	sum, err := sh.retakeLocked()
+	if err != nil {
+		return err
+	}
 	h := sh.header
+	put(&h.seq, h.seq.Load()+1)
+	sh.killFreeLocked()
+	put(&h.entries, sum.entries)
+	put(&h.expiring, sum.expiring)
+	put(&h.used, sum.used)
+	add(&h.repairs, 1)
+	return nil
+}
+
+// retakeLocked makes the bitmap anew from what the buckets reach.
+func (sh *shard) retakeLocked() (sum tally, err error) {
 	for i := range sh.bitmap {
 		put(&sh.bitmap[i], 0)
 	}
-	var sum tally
 	for b := range sh.buckets {
-		if err := sh.retakeLocked(sh.bucketOff(uint64(b)), &sum); err != nil {
-			return err
+		if err := sh.retakeBucket(sh.bucketOff(uint64(b)), &sum); err != nil {
+			return sum, err
 		}
 	}
+	return sum, nil
+}
+
+func (sh *shard) killFreeLocked() {
 	for line := range sh.unitsN / lineUnits {
 		if sh.inUse(line*lineUnits, lineUnits) {
 			continue
@@ -30,18 +50,12 @@ func (sh *shard) rebuildLocked() error {
 			put(word, kindDead)
 		}
 	}
-	put(&h.entries, sum.entries)
-	put(&h.expiring, sum.expiring)
-	put(&h.used, sum.used)
-	put(&h.seq, h.seq.Load()+1)
-	add(&h.repairs, 1)
-	return nil
 }
 
 type tally struct{ entries, expiring, used uint64 }
 
-// retakeLocked marks what one bucket reaches.
-func (sh *shard) retakeLocked(at uint64, sum *tally) error {
+// retakeBucket marks what one bucket reaches.
+func (sh *shard) retakeBucket(at uint64, sum *tally) error {
 	steps := uint64(0)
 	for link := sh.mem.word(at).Load(); link != 0; link = sh.mem.word(at).Load() {
 		off := link & offsetMask

@@ -28,8 +28,8 @@ const (
 func (s *Store) makeRoom(sh *shard, need uint64, r *room) bool {
 	if !r.swept {
 		r.swept = true
-		if s.reclaim(sh) > 0 {
-			return true
+		if n, err := s.reclaim(sh); n > 0 || err != nil {
+			return true // the next try has room, or returns the error
 		}
 	}
 	if !s.evict {
@@ -50,7 +50,10 @@ func (s *Store) makeRoom(sh *shard, need uint64, r *room) bool {
 	units := uint64(0)
 	// Twice round: the first pass may find everything marked.
 	for looked := 0; looked < 2*len(sh.buckets) && units < missing; {
-		u, n, l := s.evictSome(sh, missing-units, r.k)
+		u, n, l, err := s.evictSome(sh, missing-units, r.k)
+		if err != nil {
+			return true // the next try returns it
+		}
 		units, looked = units+u, looked+l
 		r.evicted += n
 	}
@@ -62,49 +65,66 @@ func (s *Store) makeRoom(sh *shard, need uint64, r *room) bool {
 // would lose it, and the arguments.
 func (s *Store) couldHold(sh *shard, need uint64, k *target) bool {
 	if s.lock(sh) != nil {
-		return true // the change that wants room finds out
+		return true // the next try finds out
 	}
 	defer s.unlock(sh)
-	stays := sh.unitsN / reserveShare
-	var args target
-	args.aim(nil, s.seed)
-	var f found
-	for _, of := range []*target{k, &args} {
-		if s.shardOf(of) != sh || of == &args && len(k.key) == 0 {
-			continue
-		}
-		if _, err := sh.findLocked(of, &f); err != nil {
-			return true
-		}
-		if f.e != nil {
-			stays += sh.unitsOfLocked(&f)
-		}
+	gives, ok := s.staysLocked(sh, k)
+	stays := gives
+	if len(k.key) > 0 && ok {
+		var args target
+		args.aim(nil, s.seed)
+		var more uint64
+		more, ok = s.staysLocked(sh, &args)
+		stays += more
 	}
-	return need+stays <= sh.unitsN
+	if need > gives {
+		stays += sh.unitsN / reserveShare
+	}
+	return !ok || need+runsCut+stays <= sh.unitsN
+}
+
+// staysLocked is how many units a key has, if it is one of the shard's. It is not
+// ok in a shard that is damaged.
+func (s *Store) staysLocked(sh *shard, k *target) (units uint64, ok bool) {
+	if s.shardOf(k) != sh {
+		return 0, true
+	}
+	var f found
+	if _, err := sh.findLocked(k, &f); err != nil {
+		return 0, false
+	}
+	if f.e == nil || f.expired(s.region) {
+		return 0, true
+	}
+	return sh.unitsOfLocked(&f), true
 }
 
 // Fits says whether the region could hold all these keys at once, with the
-// arguments and nothing else. Errors: ErrKeyLength and ErrFull, for a key.
-func (s *Store) Fits(keys iter.Seq2[[]byte, Value]) error {
+// arguments and nothing else, while args, if not nil, take the place of those.
+// Errors: ErrKeyLength and ErrFull, for a key.
+func (s *Store) Fits(args []byte, keys iter.Seq2[[]byte, Value]) error {
 	need := make([]uint64, len(s.region.shards))
-	holds := func(key []byte, v Value) bool {
+	holds := func(key, bytes []byte) bool {
 		var k target
 		k.aim(key, s.seed)
 		sh := s.shardOf(&k)
 		n := &need[sh.index]
-		*n += k.units(&payload{bytes: v.Bytes}) + runsCut // pieces hold less than runs do
-		return *n+sh.unitsN/reserveShare+lineUnits <= sh.unitsN
+		*n += k.units(&payload{bytes: bytes})
+		return *n+runsCut+sh.unitsN/reserveShare+lineUnits <= sh.unitsN
 	}
-	args, err := s.Args(nil)
+	before, err := s.Args(nil)
 	if err != nil {
 		return err
 	}
-	holds(nil, BytesValue(args))
+	holds(nil, before)
+	if args != nil && !holds(nil, args) {
+		return fmt.Errorf("arguments of %d bytes: %w", len(args), ErrFull)
+	}
 	for key, v := range keys {
 		if !validKey(key) {
 			return fmt.Errorf("key %.40q: %w", key, ErrKeyLength)
 		}
-		if !holds(key, v) {
+		if !holds(key, v.Bytes) {
 			return fmt.Errorf("key %.40q: %w", key, ErrFull)
 		}
 	}
@@ -112,18 +132,19 @@ func (s *Store) Fits(keys iter.Seq2[[]byte, Value]) error {
 }
 
 // reclaim removes what has expired from the whole shard, some buckets at a time.
-func (s *Store) reclaim(sh *shard) (n int) {
+// Errors: ErrLocked.
+func (s *Store) reclaim(sh *shard) (n int, err error) {
 	if sh.header.expiring.Load() == 0 {
-		return 0
+		return 0, nil
 	}
 	for b := 0; b < len(sh.buckets); b += sweepChunk {
 		more, err := s.reclaimFrom(sh, b, min(b+sweepChunk, len(sh.buckets)))
 		if err != nil {
-			break // whoever wants the room finds out
+			return n, err
 		}
 		n += more
 	}
-	return n
+	return n, nil
 }
 
 // reclaimFrom is reclaim for some buckets. Errors: ErrLocked.
@@ -169,10 +190,10 @@ func (sh *shard) visitLocked(at place, f *found) (ok bool) {
 
 // evictSome moves the clock's hand until need units were given back, for a
 // bounded time, and tells how many keys that took and how many buckets it passed.
-// The key that the room is for is not evicted.
-func (s *Store) evictSome(sh *shard, need uint64, k *target) (units uint64, evicted, looked int) {
-	if s.lock(sh) != nil {
-		return 0, 0, 2 * len(sh.buckets) // the change that wants room finds out
+// The key that the room is for is not evicted. Errors: ErrLocked.
+func (s *Store) evictSome(sh *shard, need uint64, k *target) (units uint64, evicted, looked int, err error) {
+	if err := s.lock(sh); err != nil {
+		return 0, 0, 0, err
 	}
 	defer s.unlock(sh)
 	s.timeHold(sh)
@@ -187,7 +208,7 @@ func (s *Store) evictSome(sh *shard, need uint64, k *target) (units uint64, evic
 	}
 	put(&sh.header.clockHand, uint64(hand))
 	add(&sh.header.evictions, uint64(evicted))
-	return units, evicted, looked
+	return units, evicted, looked, nil
 }
 
 // evictBucketLocked gives each entry that is marked a second chance. The

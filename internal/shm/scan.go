@@ -183,6 +183,9 @@ func (s *Store) walkBucket(dst []scanned, sh *shard, head uint64, prefix []byte)
 				}
 				of.First = first[0]
 			} else {
+				if kindOf(f.word) == kindWide && f.e.word.Load() != f.word {
+					return dst, false // narrow by now, and its second word cleared
+				}
 				of.Integer, of.Bytes = true, len(strconv.AppendInt(nil, f.integer(), 10))
 			}
 			all = append(all, of)

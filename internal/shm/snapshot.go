@@ -32,6 +32,10 @@ func (s *snapshot) take(sh *shard) bool {
 	var last [3]uint64
 	for try := range snapshotTries {
 		before := s.state()
+		if s.state() != before {
+			runtime.Gosched()
+			continue // the lock was free, and somebody took it before the rest was read
+		}
 		s.lock = uint32(before[0])
 		if s.lock == 0 {
 			since = time.Time{}
@@ -50,7 +54,7 @@ func (s *snapshot) take(sh *shard) bool {
 			since, last = time.Now(), before
 		}
 		if time.Since(since) > stillFor {
-			if s.copy(); s.state() == before {
+			if s.copy(); s.same() && s.state() == before {
 				s.held = true
 				return true
 			}
@@ -75,6 +79,18 @@ func (s *snapshot) copy() {
 	for i := range words {
 		s.words[i] = words[i].Load()
 	}
+}
+
+// same says whether the shard is still as it was copied: a holder who was
+// stopped may go on without another number.
+func (s *snapshot) same() bool {
+	words := s.shard.mem.words(s.shard.start, uint64(len(s.words)))
+	for i := range words {
+		if words[i].Load() != s.words[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // at is the word at a region offset, 0 beyond the shard.
