@@ -16,7 +16,7 @@ var allowed = map[string][]string{
 		"internal/master", "internal/worker", "internal/handoff", "internal/dump", "internal/listen", "internal/command", "internal/shm", "internal/logging",
 		"github.com/spf13/pflag",
 	},
-	"internal/master":  {"internal/handoff", "internal/listen", "internal/shm", "internal/logging", "golang.org/x/sys"},
+	"internal/master":  {"internal/handoff", "internal/listen", "internal/shm", "internal/logging", "golang.org/x/sys", "github.com/coreos/go-systemd"},
 	"internal/worker":  {"internal/handoff", "internal/httpapi", "internal/listen", "internal/command", "internal/shm", "internal/logging", "github.com/valyala/fasthttp", "golang.org/x/sys"},
 	"internal/httpapi": {"internal/command", "internal/shm", "github.com/valyala/fasthttp"},
 	"internal/command": {"internal/shm"},

@@ -152,4 +152,5 @@ func (c *crew) checkComplete() {
 	}
 	c.complete = true
 	c.ready()
+	c.service.ready(len(c.seats))
 }

@@ -84,6 +84,7 @@ type crew struct {
 	// hangLimit is how long a worker may be silent; 0: for ever.
 	hangLimit time.Duration
 	limits    limits
+	service   service
 
 	signals  <-chan os.Signal // for the master
 	children <-chan os.Signal // SIGCHLD
@@ -153,6 +154,7 @@ func (c *crew) run() error {
 		case now := <-watch.C:
 			c.watch(now)
 			c.recycle(now)
+			c.service.alive(now)
 		case <-inspect.C:
 			c.inspect()
 		}

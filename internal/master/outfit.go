@@ -25,6 +25,7 @@ func (m *Master) newCrew(procs processes) *crew {
 		inspect:        m.watchRegion,
 		limit:          m.cfg.ShutdownTimeout,
 		hangLimit:      m.cfg.HangTimeout,
+		service:        m.newService(),
 		limits:         limits{requests: m.cfg.MaxRequests, memory: uint64(m.cfg.MaxWorkerMemory)},
 		signals:        m.signals,
 		children:       m.children,

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/fondue-server/fondue/internal/handoff"
@@ -56,12 +57,19 @@ type hostProcesses struct {
 	init     bool         // pid 1: orphans of the whole container come here
 }
 
+// managerVariables are between the service manager and the master.
+var managerVariables = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
+
 // newHostProcesses starts workers with the given environment.
 func newHostProcesses(environ []string) (*hostProcesses, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err
 	}
+	environ = slices.DeleteFunc(slices.Clone(environ), func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return slices.Contains(managerVariables, name)
+	})
 	return &hostProcesses{environ: environ, null: null, children: map[int]bool{}, init: os.Getpid() == 1}, nil
 }
 

@@ -27,6 +27,7 @@ func (c *crew) reload() {
 		c.log.Warn("reload is left out: the server is still starting")
 		return
 	}
+	c.service.reloading()
 	c.log.Info("reloading: workers are replaced, one after the other", "workers", len(c.seats))
 	c.replacement = &replacement{began: time.Now(), seats: append([]*seat(nil), c.seats...)}
 	c.replaceNext()
@@ -58,6 +59,7 @@ func (c *crew) replaceNext() {
 	}
 	c.replacement = nil
 	if !r.recycles {
+		c.service.ready(len(c.seats))
 		c.log.Info("reloaded", "workers", r.done, "after", time.Since(r.began).Round(time.Millisecond))
 	}
 }
@@ -104,6 +106,7 @@ func (c *crew) stopReload(reason string) {
 	if c.replacement.recycles {
 		c.log.Error("a worker over its limit stays for now: its successor failed", "reason", reason, "again_in", recycleRest)
 	} else {
+		c.service.ready(len(c.seats)) // as it was
 		c.log.Error("reload is given up: a new worker failed, and the others stay as they are", "replaced", c.replacement.done, "reason", reason)
 	}
 	c.replacement, c.recycleAt = nil, time.Now().Add(recycleRest)

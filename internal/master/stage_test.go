@@ -47,6 +47,7 @@ type theatre struct {
 	beat        uint64
 	requests    map[int]uint64 // by slot
 	grown       uint64         // memory of every worker
+	service     []string       // what the service manager was told
 }
 
 // perform starts a crew with the given number of seats in a bubble and hands
@@ -67,6 +68,7 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 			closeDoors:     func() error { f.noted("doors"); return nil },
 			closeListeners: func() error { f.noted("close"); return nil },
 			most:           8,
+			service:        service{tell: func(state string) { f.told(state) }},
 			resize:         func(n int) error { f.noted(fmt.Sprint("sockets ", n)); return nil },
 			steer:          func(live []bool) error { f.noted(fmt.Sprint("steer ", live)); return nil },
 			reopenLogs:     func() error { f.noted("reopen"); return f.reopenFails },
@@ -168,6 +170,12 @@ func (f *theatre) memory(int) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.grown
+}
+
+func (f *theatre) told(state string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.service = append(f.service, state)
 }
 
 // answer counts requests of the worker in a slot.

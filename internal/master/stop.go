@@ -73,6 +73,7 @@ func (c *crew) quit(signal string) {
 	}
 	c.log.Info("stopping at once", "signal", signal)
 	if c.stage == running {
+		c.service.stopping()
 		c.shut()
 		c.letGo()
 	}
@@ -86,6 +87,7 @@ func (c *crew) quit(signal string) {
 // queues, however long their requests take.
 func (c *crew) drain(limit time.Duration) {
 	c.stage = draining
+	c.service.stopping()
 	c.killAt = time.Now().Add(limit + stopGrace)
 	c.shut()
 	for _, s := range slices.Concat(c.seats, c.retired) {
