@@ -179,7 +179,7 @@ func TestServeRefuses(t *testing.T) {
 	}{
 		{"region in use", []string{"--region", running.Region, "--listen", "127.0.0.1:0"}, []string{running.Region, "--join", strconv.Itoa(running.PID)}},
 		{"fresh over a region in use", []string{"--region", running.Region, "--listen", "127.0.0.1:0", "--fresh"}, []string{running.Region, "in use"}},
-		{"address in use", []string{"--region", fresh("a"), "--listen", running.Addrs[0]}, []string{running.Addrs[0], "in use"}},
+		{"address in use", []string{"--region", fresh("a"), "--listen", running.Addrs[0]}, []string{running.Addrs[0], "in use", "pid " + strconv.Itoa(running.PID)}},
 		{"nobody to join", []string{"--region", fresh("b"), "--listen", "127.0.0.1:0", "--join"}, []string{"--join"}},
 		{"foreign file", []string{"--region", foreign, "--listen", "127.0.0.1:0"}, []string{foreign, "not a fondue region"}},
 		{"foreign file, fresh", []string{"--region", foreign, "--listen", "127.0.0.1:0", "--fresh"}, []string{foreign, "not a fondue region"}},

@@ -158,7 +158,11 @@ func (l *Listener) Close() error {
 func (l *Listener) failed(err error) error {
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
-		return fmt.Errorf("--listen %s: %w; stop the process that listens there or choose another address", l.spec, ErrInUse)
+		owner := "the process that listens there"
+		if found := l.spec.owner(); found != "" {
+			owner = found
+		}
+		return fmt.Errorf("--listen %s: %w; stop %s, or choose another address", l.spec, ErrInUse, owner)
 	case errors.Is(err, unix.EADDRNOTAVAIL):
 		return fmt.Errorf("--listen %s: this host does not have the address; use one of its own, or 0.0.0.0 for all: %w", l.spec, err)
 	case errors.Is(err, unix.EACCES) && l.spec.Network == TCP:

@@ -3,6 +3,7 @@ package listen
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -152,6 +153,7 @@ func TestPortInUse(t *testing.T) {
 			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 		}), err)
 	}}
+	self := fmt.Sprintf("stop pid %d (", os.Getpid())
 	for name, lc := range map[string]net.ListenConfig{"plain": {}, "SO_REUSEPORT": reusing} {
 		other, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
 		if err != nil {
@@ -160,7 +162,7 @@ func TestPortInUse(t *testing.T) {
 		defer other.Close()
 		for _, mode := range []Mode{PerSlot, Shared} {
 			_, err := Open(Spec{TCP, other.Addr().String()}, 2, mode)
-			if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), other.Addr().String()) {
+			if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), other.Addr().String()) || !strings.Contains(err.Error(), self) {
 				t.Errorf("%s against another server (%s): %v", mode, name, err)
 			}
 		}
@@ -211,7 +213,7 @@ func TestUnixSocket(t *testing.T) {
 	if err != nil || info.Mode().Perm() != socketMode {
 		t.Errorf("socket file: %v, %v", info.Mode(), err)
 	}
-	if _, err := Open(Spec{Unix, path}, 1, PerSlot); !errors.Is(err, ErrInUse) {
+	if _, err := Open(Spec{Unix, path}, 1, PerSlot); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), fmt.Sprintf("stop pid %d (", os.Getpid())) {
 		t.Errorf("second server on a live socket: %v", err)
 	}
 	dial(t, l)
