@@ -18,7 +18,7 @@ func (l *Listener) Steer(live []bool) error {
 	}
 	var targets []uint32
 	for slot := range l.fds {
-		if slot >= len(live) || live[slot] {
+		if slot < len(live) && live[slot] {
 			targets = append(targets, uint32(slot))
 		}
 	}

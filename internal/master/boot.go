@@ -87,7 +87,7 @@ func (c *crew) postpone(s *seat, err error) {
 // bootFailed counts an end before the first ready message of a seat, while the
 // server as a whole is still starting.
 func (c *crew) bootFailed(s *seat, err error) {
-	if s.bootFailures++; !c.complete && !s.served && s.bootFailures >= bootTries {
+	if s.bootFailures++; c.stage == running && !c.complete && !s.served && s.bootFailures >= bootTries {
 		c.giveUp(fmt.Errorf("worker in slot %d failed %d times before it was ready, last: %w", s.slot, s.bootFailures, err))
 	}
 }

@@ -32,6 +32,7 @@ type scoreboard interface {
 	Recover(id shm.ID) (shm.Recovery, error)
 	Sweep() ([]shm.Recovery, error)
 	BeatOf(slot int) uint64
+	StateOf(slot int) shm.State
 	RequestsOf(slot int) uint64
 }
 
@@ -94,6 +95,7 @@ type crew struct {
 	reopened    time.Time    // when logs were opened anew last
 	watched     time.Time    // when the beats were looked at last
 	replacement *replacement // nil: none is under way
+	reloadedAt  time.Time    // of the last reload of all
 	recycleAt   time.Time    // no worker is over its limit before
 
 	stage      stage
@@ -268,8 +270,11 @@ func (c *crew) avoid(s *seat, avoided bool) {
 // resteer sends new connections to the seats that are not avoided.
 func (c *crew) resteer() {
 	live := make([]bool, c.sockets(0))
+	// With none live the kernel picks any: then rather one of these than one
+	// that is retired.
+	none := !slices.ContainsFunc(c.seats, func(s *seat) bool { return !s.avoided })
 	for _, s := range c.seats {
-		live[s.number] = !s.avoided
+		live[s.number] = !s.avoided || none && len(c.retired) > 0
 	}
 	if err := c.steer(live); err != nil {
 		c.log.Error("new connections cannot be steered", "reason", err)

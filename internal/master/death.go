@@ -22,6 +22,7 @@ type death struct {
 	wait    time.Duration
 	asked   bool // it was told to leave, or killed by the master
 	vacates bool // nobody is in its seat now, and somebody should be
+	last    bool // of a retired seat, and it may have left connections in its queue
 	repairs shm.Recovery
 	lived   time.Duration
 	reason  string // as far as it is known
@@ -40,6 +41,8 @@ func (c *crew) reap() {
 	}
 	for _, d := range deaths {
 		switch {
+		case c.stage == running && d.last:
+			c.start(d.worker.seat)
 		case c.stage != running || !d.vacates:
 		case d.wait == 0:
 			c.start(d.worker.seat)
@@ -75,16 +78,23 @@ func (c *crew) bury(w *worker, e exit) death {
 	if damage != nil {
 		c.giveUp(damage) // after the seat is empty: its pid is nobody's now
 	}
-	if succeeds && !d.asked && d.cause != external { // else it is tried again
+	if r := c.replacement; succeeds && !d.asked && r != nil && d.cause == external && r.kills < killsEnough {
+		r.kills++ // it is tried again
+	} else if succeeds && !d.asked {
 		c.stopReload(cmp.Or(d.reason, e.String()))
 	}
-	d.vacates = sat && s.worker == nil && !slices.Contains(c.retired, s)
+	retired := slices.Contains(c.retired, s)
+	d.vacates = sat && s.worker == nil && !retired
+	if retired && sat && s.worker == nil && s.lasts < lastTries && !(e.status.Exited() && e.status.ExitStatus() == handoff.ExitOK) {
+		s.lasts++
+		d.last = true
+	}
 	if d.asked || !sat || !d.vacates {
 		return d
 	}
 	d.wait = s.died(d.cause, now)
 	s.due = now.Add(d.wait)
-	if booted || c.complete || s.served {
+	if booted || c.complete || s.served || c.stage != running {
 		return d
 	}
 	if d.cause == cannotBoot {

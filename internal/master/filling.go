@@ -52,16 +52,14 @@ func (m *Master) preload() error {
 	evicted := 0
 	for range preloadRounds {
 		n, err := m.preloadOnce()
-		if evicted += n; err != nil {
-			return err
-		}
-		if n == 0 {
+		if evicted += n; err != nil || n == 0 {
 			if evicted > 0 {
 				m.cfg.Log.Warn("keys were evicted to make room for those of --preload", "evicted", evicted)
 			}
-			return nil
+			return err
 		}
 	}
+	m.cfg.Log.Warn("keys were evicted to make room for those of --preload", "evicted", evicted)
 	return fmt.Errorf("--preload: %w: its keys evict each other; preload less, or give a larger --region-size with --fresh", shm.ErrFull)
 }
 
@@ -91,6 +89,9 @@ func (m *Master) setArgs() (err error) {
 	store := m.tenancy.store
 	if m.filled.args, err = store.Args(nil); err != nil {
 		return fmt.Errorf("--args: %w", err)
+	}
+	if bytes.Equal(m.filled.args, m.cfg.Args) {
+		return nil
 	}
 	effect, err := store.SetArgs(m.cfg.Args)
 	if effect.Evicted > 0 {

@@ -17,7 +17,8 @@ const (
 	// jitter is how much longer than the limit a worker may serve, as a share of
 	// it: workers that were started together are not replaced together.
 	jitter = 4
-	// recycleRest is the wait after a successor that failed.
+	// recycleRest is the wait after a successor that failed, and how long one
+	// serves at least, however large it is.
 	recycleRest = 30 * time.Second
 )
 
@@ -31,32 +32,34 @@ func (l limits) draw() uint64 {
 
 // recycle has workers replaced that are over a limit.
 func (c *crew) recycle(now time.Time) {
-	if c.limits == (limits{}) || c.stage != running || now.Before(c.recycleAt) {
+	r := c.replacement
+	if c.limits == (limits{}) || c.stage != running || now.Before(c.recycleAt) || r != nil && !r.recycles {
 		return
 	}
 	for _, s := range c.seats {
 		w := s.worker
-		if w == nil || w.phase != serving || s.next != nil {
+		if w == nil || w.phase != serving || s.next != nil || r != nil && slices.Contains(r.todo, w) {
 			continue
 		}
-		answered, memory := c.board.RequestsOf(w.id.Slot)-w.requests, uint64(0)
-		if c.limits.memory > 0 {
-			memory = c.procs.memory(w.pid)
-		}
-		overRequests := w.mostRequests > 0 && answered >= w.mostRequests
-		if !overRequests && memory <= c.limits.memory {
+		answered := c.board.RequestsOf(w.id.Slot) - w.requests
+		if over := w.mostRequests > 0 && answered >= w.mostRequests; !over && !c.tooLarge(w, now) {
 			continue
 		}
-		r := c.replacement
 		if r == nil {
-			r = &replacement{recycles: true}
+			r = &replacement{recycles: true, began: now}
 			c.replacement = r
 		}
-		if slices.Contains(r.seats, s) {
-			continue
-		}
-		c.log.Info("worker is replaced, it is over its limit", w.attrs("requests", answered, "memory", memory)...)
-		r.seats, r.began = append(r.seats, s), now
+		c.log.Info("worker is replaced, it is over its limit", w.attrs("requests", answered)...)
+		r.todo = append(r.todo, w)
 	}
 	c.replaceNext()
+}
+
+// tooLarge says whether a worker has grown beyond the limit. One that is soon
+// after its start would only be followed by its like.
+func (c *crew) tooLarge(w *worker, now time.Time) bool {
+	if c.limits.memory == 0 || now.Sub(w.startedAt) < recycleRest {
+		return false
+	}
+	return c.procs.memory(w.pid) > c.limits.memory
 }

@@ -56,7 +56,9 @@ func TestRecycledByMemory(t *testing.T) {
 		f.mu.Lock()
 		f.grown = 1<<20 + 1
 		f.mu.Unlock()
-		f.pass(watchEvery)
+		f.pass(recycleRest - time.Second)
+		f.expectNothing() // it has only begun
+		f.pass(2 * time.Second)
 		f.expect("claim 2", "spawn 2.0") // one at a time
 		f.pass(time.Second)
 		f.expectNothing()
@@ -105,6 +107,42 @@ func TestReloadDuringRecycling(t *testing.T) {
 		f.says(105, isReady)
 		f.expect("SIGTERM 102")
 		f.wantLog("msg=reloaded workers=2")
+		f.close()
+	})
+}
+
+// One after the other over its limit: each is replaced once.
+func TestRecycledOneByOne(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.crew.limits.requests = 100
+		f.startServing()
+		f.answer(0, 126)
+		f.pass(watchEvery)
+		f.answer(1, 126)
+		f.pass(watchEvery)
+		f.says(103, isReady)
+		f.says(104, isReady)
+		f.expect("claim 2", "spawn 2.0", "SIGTERM 101", "claim 3", "spawn 3.0", "SIGTERM 102")
+		f.pass(time.Minute)
+		f.close()
+	})
+}
+
+// A limit that every worker is over from its start on does not keep a reload
+// from its end.
+func TestReloadWithATooSmallLimit(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.crew.limits.memory = 1 << 20
+		f.grown = 2 << 20
+		f.hup()
+		for pid := 103; pid <= 104; pid++ {
+			f.pass(time.Second)
+			f.says(pid, isReady)
+		}
+		f.wantLog("msg=reloaded workers=2")
+		if last := f.last(); last != 104 {
+			t.Errorf("%d workers were started", last-100)
+		}
 		f.close()
 	})
 }

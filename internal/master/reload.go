@@ -1,24 +1,31 @@
 package master
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
-// replacement is under way: the seats whose workers are still to be replaced, one
-// at a time. Each successor is ready before the worker whose seat it takes is
-// told to leave.
+// replacement is under way: the workers that are still to be replaced, one at a
+// time. Each successor is ready before the worker whose seat it takes is told to
+// leave.
 type replacement struct {
-	seats    []*seat
-	began    time.Time // who was started before is replaced
+	todo     []*worker
+	began    time.Time
 	done     int
+	kills    int  // of successors, by others
 	recycles bool // it is no reload of all
 }
 
-// reload begins to replace every worker. One that is under way begins anew: its
-// workers may have been started before what the signal is about.
+// killsEnough of successors, and the replacement is given up: whoever kills them
+// (the kernel, for want of memory) will go on.
+const killsEnough = 5
+
+// reload begins to replace every worker that there is. One that is under way
+// begins anew: its workers were started before what the signal is about.
 func (c *crew) reload() {
 	if c.stage != running {
 		return
@@ -29,33 +36,37 @@ func (c *crew) reload() {
 	}
 	c.service.reloading()
 	c.log.Info("reloading: workers are replaced, one after the other", "workers", len(c.seats))
-	c.replacement = &replacement{began: time.Now(), seats: append([]*seat(nil), c.seats...)}
+	r := &replacement{began: time.Now()}
+	for _, s := range c.seats {
+		if w := cmp.Or(s.next, s.worker); w != nil {
+			r.todo = append(r.todo, w)
+		}
+	}
+	c.replacement, c.reloadedAt = r, r.began
 	c.replaceNext()
 }
 
-// replaceNext goes on with the reload: it is called whenever a worker has come
-// or gone.
+// replaceNext goes on with the replacement: it is called whenever a worker has
+// come or gone.
 func (c *crew) replaceNext() {
 	r := c.replacement
 	if r == nil || c.stage != running || c.anySuccessor() {
 		return
 	}
-	for len(r.seats) > 0 {
-		s := r.seats[0]
-		switch w := s.worker; {
-		case w == nil:
-			// Its next worker is a new one anyway.
-		case w.startedAt.Before(r.began):
-			if w.phase != leaving {
-				c.replace(s)
-			}
+	for len(r.todo) > 0 {
+		w := r.todo[0]
+		switch now := w.seat.worker; {
+		case slices.Contains(c.retired, w.seat) || now == nil:
+			// It leaves anyway, or the next one there will be new.
+		case now == w && w.phase == serving:
+			c.replace(w.seat)
 			return
-		case w.phase == booting:
+		case now == w || now.phase == booting:
 			return
 		default:
 			r.done++
 		}
-		r.seats = r.seats[1:]
+		r.todo = r.todo[1:]
 	}
 	c.replacement = nil
 	if !r.recycles {
@@ -100,7 +111,7 @@ func (c *crew) succeed(s *seat) {
 // stopReload leaves the workers that are still to be replaced as they are: who
 // comes next would fail alike.
 func (c *crew) stopReload(reason string) {
-	if c.replacement == nil {
+	if c.replacement == nil || c.stage != running {
 		return
 	}
 	if c.replacement.recycles {

@@ -221,3 +221,36 @@ func TestReopenLogs(t *testing.T) {
 		f.close()
 	})
 }
+
+// With no slot to spare, a worker that hangs instead of leaving is ended.
+func TestReloadOfAHangingWorker(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.slots = 2
+		f.crew.limits.requests = 1 << 40
+		f.startServing()
+		f.pass(time.Second)
+		f.freeze(0, true)
+		f.signal(unix.SIGHUP)
+		f.pass(f.crew.hangLimit + stacksGrace + 2*watchEvery)
+		f.expect("steer [false true]", "SIGTERM 101", "SIGQUIT 101", "SIGKILL 101")
+		f.freeze(0, false)
+		f.ends(killed, 101)
+		f.expect("recover 0.0", "claim 0", "spawn 0.1")
+		f.close()
+	})
+}
+
+// Whoever kills every successor is not fed for ever.
+func TestReloadUnderAKiller(t *testing.T) {
+	perform(t, 1, func(f *theatre) {
+		f.hup()
+		for range killsEnough + 1 {
+			f.ends(killed, f.last())
+		}
+		f.wantLog("reload is given up")
+		f.expect("recover 1.5")
+		f.pass(time.Hour)
+		f.expectNothing()
+		f.close()
+	})
+}

@@ -10,40 +10,84 @@ import (
 // way end in its queue, also after a first retransmission.
 const retireGrace = time.Second
 
+// lastTries is how many more workers a retired seat gets for what may wait in its
+// queue, where one did not leave by itself.
+const lastTries = 2
+
+// scalable says whether seats may come and go now.
+func (c *crew) scalable() bool {
+	if c.stage == running && !c.complete {
+		c.log.Warn("the number of workers stays: the server is still starting")
+	}
+	return c.stage == running && c.complete
+}
+
 // more adds a seat, or takes the last one back that is being retired.
 func (c *crew) more() {
-	if c.stage != running {
+	if !c.scalable() {
 		return
 	}
 	if len(c.seats) >= c.most {
 		c.log.Warn("no more workers are possible; a new region with a larger --max-workers has room for them", "workers", len(c.seats))
 		return
 	}
-	s := &seat{number: len(c.seats), slot: -1, avoided: true}
-	if i := slices.IndexFunc(c.retired, func(r *seat) bool { return r.number == s.number }); i >= 0 {
-		s = c.retired[i]
-		c.retired = slices.Delete(c.retired, i, i+1)
+	if i := slices.IndexFunc(c.retired, func(r *seat) bool { return r.number == len(c.seats) }); i >= 0 {
+		s := c.retired[i]
+		if w := s.worker; w != nil && (w.phase == serving || w.phase == booting) {
+			c.takeBack(i)
+			return
+		}
 	}
-	if err := c.resize(c.sockets(s.number + 1)); err != nil {
-		c.log.Error("no sockets for another worker", "reason", err)
-		c.trim()
+	id, err := c.board.Claim(-1)
+	if err != nil {
+		c.log.Warn("no slot for another worker", "workers", len(c.seats), "reason", err)
 		return
 	}
+	if err := c.resize(c.sockets(len(c.seats) + 1)); err != nil {
+		c.log.Error("no sockets for another worker", "reason", err)
+		c.recover(id)
+		if err := c.resize(c.sockets(0)); err != nil {
+			c.log.Error("sockets could not be closed", "reason", err)
+		}
+		c.resteer()
+		return
+	}
+	s := &seat{number: len(c.seats)}
+	if i := slices.IndexFunc(c.retired, func(r *seat) bool { return r.number == s.number }); i >= 0 {
+		s = c.retired[i] // who was there has been told to leave, and does
+		c.retired = slices.Delete(c.retired, i, i+1)
+		s.worker = nil
+	}
+	s.slot, s.avoided, s.lasts = id.Slot, true, 0
 	c.seats = append(c.seats, s)
 	c.log.Info("one worker more", "workers", len(c.seats))
-	if s.worker != nil && s.worker.phase == serving {
-		c.avoid(s, false) // it had not been told yet
-		return
-	}
-	s.worker = nil // who is there has been told to leave, and does
 	c.resteer()
-	c.start(s)
+	c.fillSeat(s, id)
+}
+
+// takeBack makes a retired seat one of the others again, whose worker has not
+// been told to leave yet.
+func (c *crew) takeBack(i int) {
+	s := c.retired[i]
+	w := s.worker
+	c.retired = slices.Delete(c.retired, i, i+1)
+	c.seats = append(c.seats, s)
+	c.log.Info("one worker more", "workers", len(c.seats))
+	s.avoided, s.lasts = w.phase == booting || w.pulse.suspected, 0
+	c.resteer()
+	if w.startedAt.Before(c.reloadedAt) {
+		if c.replacement == nil {
+			c.replacement = &replacement{began: time.Now(), recycles: true}
+		}
+		c.replacement.todo = append(c.replacement.todo, w)
+		c.replaceNext()
+	}
 }
 
 // less retires the last seat: new connections go elsewhere, then its worker
 // leaves, then its sockets are closed.
 func (c *crew) less() {
-	if c.stage != running {
+	if !c.scalable() {
 		return
 	}
 	if len(c.seats) == 1 {
@@ -53,17 +97,17 @@ func (c *crew) less() {
 	s := c.seats[len(c.seats)-1]
 	c.seats = c.seats[:len(c.seats)-1]
 	c.retired = append(c.retired, s)
-	s.avoided, s.due = true, time.Now().Add(retireGrace)
+	s.avoided, s.due, s.lasts = true, time.Now().Add(retireGrace), 0
 	c.resteer()
 	if s.next != nil {
 		c.withdraw(s.next)
 	}
-	if r := c.replacement; r != nil {
-		r.seats = slices.DeleteFunc(r.seats, func(other *seat) bool { return other == s })
-	}
 	c.log.Info("one worker less", "workers", len(c.seats))
+	if s.worker == nil { // a last one, for what waits in its queue
+		s.lasts++
+		c.start(s)
+	}
 	c.trim()
-	c.checkComplete()
 	c.replaceNext()
 }
 

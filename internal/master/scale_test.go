@@ -12,7 +12,7 @@ func TestMore(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
 		f.startServing()
 		f.signal(unix.SIGTTIN)
-		f.expect("sockets 3", "steer [true true false]", "claim 2", "spawn 2.0")
+		f.expect("claim 2", "sockets 3", "steer [true true false]", "spawn 2.0")
 		f.says(103, isReady)
 		f.expect("steer [true true true]")
 		f.ends(killed, 103)
@@ -52,13 +52,18 @@ func TestLess(t *testing.T) {
 	})
 }
 
-// Who is killed on the way out is not replaced.
+// What waits in the queue of one that is killed on the way out is not dropped.
 func TestRetiredWorkerDies(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
 		f.startServing()
 		f.signal(unix.SIGTTOU)
 		f.ends(crashed, 102)
-		f.expect("recover 1.0", "sockets 1", "steer [true]")
+		f.expect("recover 1.0", "claim 1", "spawn 1.1") // a last one, for its queue
+		f.pass(retireGrace)
+		f.says(103, isReady)
+		f.expect("SIGTERM 103")
+		f.ends(exited(handoff.ExitOK), 103)
+		f.expect("recover 1.1", "sockets 1", "steer [true]")
 		f.pass(time.Hour)
 		f.expectNothing()
 		f.close()
@@ -71,7 +76,7 @@ func TestLessAndMoreAgain(t *testing.T) {
 		f.signal(unix.SIGTTOU)
 		f.expect("steer [true false]")
 		f.signal(unix.SIGTTIN) // in time
-		f.expect("sockets 2", "steer [true true]")
+		f.expect("steer [true true]")
 		f.pass(time.Hour)
 		f.expectNothing()
 
@@ -79,7 +84,7 @@ func TestLessAndMoreAgain(t *testing.T) {
 		f.pass(retireGrace)
 		f.expect("steer [true false]", "SIGTERM 102")
 		f.signal(unix.SIGTTIN) // too late: it leaves, and another takes the seat
-		f.expect("sockets 2", "steer [true false]", "claim 2", "spawn 2.0")
+		f.expect("claim 2", "sockets 2", "steer [true false]", "spawn 2.0")
 		f.ends(exited(handoff.ExitOK), 102)
 		f.expect("recover 1.0")
 		f.says(103, isReady)
@@ -111,7 +116,7 @@ func TestLessDuringBootAndReload(t *testing.T) {
 		f.signal(unix.SIGTTIN)
 		f.signal(unix.SIGTTOU) // 103 boots
 		f.pass(retireGrace)
-		f.expect("sockets 3", "steer [true true false]", "claim 2", "spawn 2.0", "steer [true true false]")
+		f.expect("claim 2", "sockets 3", "steer [true true false]", "spawn 2.0", "steer [true true false]")
 		f.says(103, isReady)
 		f.expect("SIGTERM 103")
 		f.ends(exited(handoff.ExitOK), 103)
@@ -140,5 +145,90 @@ func TestStopWhileOneRetires(t *testing.T) {
 		if err := f.over(); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// A worker that boots when its seat is retired and taken back keeps it.
+func TestMoreLessMoreDuringBoot(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.startServing()
+		f.signal(unix.SIGTTIN)
+		f.signal(unix.SIGTTOU)
+		f.signal(unix.SIGTTIN)
+		f.says(103, isReady)
+		f.expect("claim 2", "sockets 3", "steer [true true false]", "spawn 2.0", "steer [true true false]",
+			"steer [true true false]", "steer [true true true]")
+		f.signal(unix.SIGTERM)
+		f.expect("doors", "SIGTERM 101", "SIGTERM 102", "SIGTERM 103", "close")
+		f.ends(exited(handoff.ExitOK), 101, 102, 103)
+		if err := f.over(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// No connection is sent to a seat that is retired, also while the others are
+// avoided.
+func TestRetiredIsNobodysRefuge(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.startServing()
+		f.signal(unix.SIGTTOU)
+		f.pass(retireGrace)
+		f.freeze(0, true)
+		f.pass(suspectAfter + 2*watchEvery)
+		f.expect("steer [true false]", "SIGTERM 102", "steer [true false]")
+		f.close()
+	})
+}
+
+func TestMoreWithoutSocketsOrSlots(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		sockets := 2
+		f.crew.resize = func(n int) error {
+			if sockets = n; n > 2 {
+				return unix.EMFILE
+			}
+			return nil
+		}
+		f.startServing()
+		f.signal(unix.SIGTTIN)
+		if sockets != 2 || len(f.crew.seats) != 2 {
+			t.Errorf("%d sockets, %d seats", sockets, len(f.crew.seats))
+		}
+		f.expect("claim 2", "recover 2.0", "steer [true true]")
+		f.slots = 2
+		f.signal(unix.SIGTTIN)
+		f.expectNothing()
+		f.wantLog("no slot for another worker")
+		f.close()
+	})
+}
+
+func TestScalingDuringStart(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.start()
+		f.says(101, isReady)
+		f.signal(unix.SIGTTIN)
+		f.signal(unix.SIGTTOU)
+		f.wantLog("still starting")
+		f.says(102, isReady)
+		f.expect("spawn 1.0", "ready")
+		f.close()
+	})
+}
+
+// A seat that is taken back after a reload has its worker replaced, too.
+func TestReloadBetweenLessAndMore(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.startServing()
+		f.pass(time.Millisecond)
+		f.signal(unix.SIGTTOU)
+		f.signal(unix.SIGHUP)
+		f.signal(unix.SIGTTIN)
+		f.says(103, isReady)
+		f.expect("steer [true false]", "claim 2", "spawn 2.0", "steer [true true]", "SIGTERM 101", "claim 3", "spawn 3.0")
+		f.says(104, isReady)
+		f.expect("SIGTERM 102")
+		f.close()
 	})
 }

@@ -18,6 +18,8 @@ type seat struct {
 	avoided bool // new connections are steered to the other seats
 	served  bool // some worker of this seat was ready once
 
+	lasts int // workers that were started since it is retired
+
 	faults, kills history
 	bootFailures  int // ends before the first worker of this seat was ready
 }
@@ -43,6 +45,8 @@ func (s *seat) empty(w *worker) {
 	case s.next:
 		s.next = nil
 	case s.worker:
-		s.worker, s.next = s.next, nil
+		if s.worker, s.next = s.next, nil; s.worker != nil {
+			s.slot = s.worker.id.Slot
+		}
 	}
 }

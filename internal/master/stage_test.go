@@ -46,6 +46,7 @@ type theatre struct {
 	frozen      map[int]bool // slots whose worker does not beat
 	beat        uint64
 	requests    map[int]uint64 // by slot
+	draining    map[int]bool   // slots whose worker says that it drains
 	grown       uint64         // memory of every worker
 	service     []string       // what the service manager was told
 }
@@ -56,7 +57,7 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &theatre{
 			t: t, signals: make(chan os.Signal, 16), children: make(chan os.Signal, 1), ended: make(chan error, 1),
-			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8, frozen: map[int]bool{}, requests: map[int]uint64{},
+			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8, frozen: map[int]bool{}, requests: map[int]uint64{}, draining: map[int]bool{},
 		}
 		f.crew = &crew{
 			log:   slog.New(slog.NewTextHandler(logWriter{f}, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -158,6 +159,15 @@ func (f *theatre) BeatOf(slot int) uint64 {
 	}
 	f.beat++
 	return 1000 + f.beat
+}
+
+func (f *theatre) StateOf(slot int) shm.State {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.draining[slot] {
+		return shm.StateDraining
+	}
+	return shm.StateReady
 }
 
 func (f *theatre) RequestsOf(slot int) uint64 {

@@ -91,6 +91,9 @@ func (c *crew) drain(limit time.Duration) {
 	c.killAt = time.Now().Add(limit + stopGrace)
 	c.shut()
 	for _, s := range slices.Concat(c.seats, c.retired) {
+		if s.worker != nil && s.worker.phase == hanging {
+			s.worker, s.next = s.next, nil
+		}
 		switch {
 		case s.worker == nil:
 			// A last worker for the connections that wait in its queue.
@@ -119,6 +122,9 @@ func (c *crew) letGo() {
 
 // dismiss lets a worker finish what it has.
 func (c *crew) dismiss(w *worker) {
+	if w.phase == hanging {
+		return // it is being ended
+	}
 	w.phase, w.due = leaving, time.Now().Add(c.limit+stopGrace)
 	c.kill(w, unix.SIGTERM)
 }

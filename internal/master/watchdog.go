@@ -2,8 +2,10 @@ package master
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/fondue-server/fondue/internal/shm"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,9 +36,12 @@ type pulse struct {
 func (c *crew) watch(now time.Time) {
 	slept := now.Sub(c.watched) > 4*watchEvery
 	c.watched = now
-	for _, w := range c.workers {
+	for _, w := range slices.Clone(c.workers) {
 		if w.phase != serving && w.phase != leaving {
 			continue
+		}
+		if w.phase == serving && c.board.StateOf(w.id.Slot) == shm.StateDraining {
+			c.letLeave(w, now)
 		}
 		if beat := c.board.BeatOf(w.id.Slot); beat != w.pulse.beat || slept {
 			w.pulse.beat, w.pulse.since = beat, now
@@ -77,4 +82,24 @@ func (c *crew) endHanging(w *worker, now time.Time) {
 		c.avoid(w.seat, true)
 	}
 	c.kill(w, unix.SIGQUIT)
+}
+
+// letLeave gives the seat of a worker that drains, because somebody else told it
+// to or its socket failed, to the next one: it does not accept any more.
+func (c *crew) letLeave(w *worker, now time.Time) {
+	s := w.seat
+	c.log.Info("worker leaves, and the master did not tell it to", w.attrs()...)
+	w.phase, w.due = leaving, now.Add(c.limit+stopGrace)
+	if s.worker != w || c.stage != running {
+		return
+	}
+	s.empty(w)
+	if s.worker != nil || slices.Contains(c.retired, s) {
+		return
+	}
+	if wait := s.died(external, now); wait > 0 {
+		s.due = now.Add(wait)
+		return
+	}
+	c.start(s)
 }

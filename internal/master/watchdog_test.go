@@ -111,3 +111,21 @@ func TestHangDuringStop(t *testing.T) {
 		}
 	})
 }
+
+// Somebody else tells a worker to leave, and it takes its time.
+func TestWorkerLeavesByItself(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.startServing()
+		f.mu.Lock()
+		f.draining[0] = true
+		f.mu.Unlock()
+		f.pass(watchEvery)
+		f.expect("claim 2", "spawn 2.0")
+		f.says(103, isReady)
+		f.pass(time.Second)
+		f.expectNothing()
+		f.ends(exited(0), 101)
+		f.expect("recover 0.0") // its seat is another's
+		f.close()
+	})
+}

@@ -183,7 +183,7 @@ func (s *Store) walkBucket(dst []scanned, sh *shard, head uint64, prefix []byte)
 				}
 				of.First = first[0]
 			} else {
-				if kindOf(f.word) == kindWide && f.e.word.Load() != f.word {
+				if kindOf(f.word) == kindWide && (f.wide == 0 || f.e.word.Load() != f.word) {
 					return dst, false // narrow by now, and its second word cleared
 				}
 				of.Integer, of.Bytes = true, len(strconv.AppendInt(nil, f.integer(), 10))

@@ -115,6 +115,9 @@ func (s *Store) Beat() { put(&s.slot.beat, now()) }
 // clock.
 func (s *Store) BeatOf(slot int) uint64 { return s.region.slot(slot).beat.Load() }
 
+// StateOf is what a slot's process says of itself.
+func (s *Store) StateOf(slot int) State { return State(s.region.slot(slot).state.Load()) }
+
 // RequestsOf is how many requests a slot's processes have answered since the
 // region was created.
 func (s *Store) RequestsOf(slot int) uint64 { return s.region.slot(slot).requests.Load() }
