@@ -142,7 +142,9 @@ func holdLock(s *Store, key string) *shard {
 	var k target
 	k.aim([]byte(key), s.seed)
 	sh := s.shardOf(&k)
-	acquire(&sh.header.lock, s.owner, patience)
+	if _, ok := acquire(&sh.header.lock, s.owner, patience); !ok {
+		panic("the shard is locked already") // and nothing is pinned
+	}
 	unpin()
 	return sh
 }

@@ -102,6 +102,7 @@ func TestRecoverIsForOneGeneration(t *testing.T) {
 func TestMasterSlotsOfTheDead(t *testing.T) {
 	r := mappedRegion(t, Geometry{Size: 16 << 20, Slots: 2})
 	var regions []*Region
+	var held *shard
 	for i := range MasterSlots {
 		own := reopened(t, r)
 		s, _, err := own.AttachMaster(i > 0)
@@ -109,8 +110,11 @@ func TestMasterSlotsOfTheDead(t *testing.T) {
 			t.Fatalf("master %d: %v", i, err)
 		}
 		switch i {
-		case 0, MasterSlots - 1: // the first slot is the one taken over
-			holdLock(s, []string{"a", "b"}[i&1])
+		case 0: // the first slot is the one taken over
+			held = holdLock(s, "a")
+		case MasterSlots - 1:
+			_, elsewhere := keysByShard(s, &own.shards[held.index], 1)
+			holdLock(s, string(elsewhere[0]))
 		case 3:
 			if _, err := s.Claim(-1); err != nil { // and never started
 				t.Fatal(err)
