@@ -89,7 +89,7 @@ func (c *crew) bury(w *worker, e exit) death {
 		s.lasts++
 		d.last = true
 	}
-	if d.asked || !sat || !d.vacates {
+	if d.asked || !d.vacates {
 		return d
 	}
 	d.wait = s.died(d.cause, now)

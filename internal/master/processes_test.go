@@ -209,3 +209,25 @@ func TestConfigRefused(t *testing.T) {
 		}
 	}
 }
+
+// What is between the service manager and the master is not the workers'.
+func TestWorkersEnvironment(t *testing.T) {
+	h, err := newHostProcesses([]string{"A=b", "NOTIFY_SOCKET=/run/s", "WATCHDOG_USEC=1", "WATCHDOG_PID=2", "NOTIFY=c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	if got := strings.Join(h.environ, " "); got != "A=b NOTIFY=c" {
+		t.Errorf("workers inherit %q", got)
+	}
+}
+
+func TestMemoryOfAWorker(t *testing.T) {
+	h := &hostProcesses{children: map[int]bool{os.Getpid(): true}}
+	if n := h.memory(os.Getpid()); n < 1<<20 || n > 1<<34 {
+		t.Errorf("%d bytes", n)
+	}
+	if n := h.memory(1 << 30); n != 0 {
+		t.Errorf("%d bytes of nobody", n)
+	}
+}

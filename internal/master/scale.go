@@ -31,10 +31,10 @@ func (c *crew) more() {
 		c.log.Warn("no more workers are possible; a new region with a larger --max-workers has room for them", "workers", len(c.seats))
 		return
 	}
-	if i := slices.IndexFunc(c.retired, func(r *seat) bool { return r.number == len(c.seats) }); i >= 0 {
-		s := c.retired[i]
-		if w := s.worker; w != nil && (w.phase == serving || w.phase == booting) {
-			c.takeBack(i)
+	last := slices.IndexFunc(c.retired, func(r *seat) bool { return r.number == len(c.seats) })
+	if last >= 0 {
+		if w := c.retired[last].worker; w != nil && (w.phase == serving || w.phase == booting) {
+			c.takeBack(last)
 			return
 		}
 	}
@@ -53,9 +53,9 @@ func (c *crew) more() {
 		return
 	}
 	s := &seat{number: len(c.seats)}
-	if i := slices.IndexFunc(c.retired, func(r *seat) bool { return r.number == s.number }); i >= 0 {
-		s = c.retired[i] // who was there has been told to leave, and does
-		c.retired = slices.Delete(c.retired, i, i+1)
+	if last >= 0 {
+		s = c.retired[last] // who was there has been told to leave, and does
+		c.retired = slices.Delete(c.retired, last, last+1)
 		s.worker = nil
 	}
 	s.slot, s.avoided, s.lasts = id.Slot, true, 0
@@ -114,13 +114,9 @@ func (c *crew) less() {
 // retire tells workers to leave whose seats get no connections any more.
 func (c *crew) retire(now time.Time) {
 	for _, s := range c.retired {
-		w := s.worker
-		switch {
-		case w == nil || s.due.After(now):
-		case w.phase == serving:
+		// One that boots is told when it is ready, as in a stop.
+		if w := s.worker; w != nil && w.phase == serving && !s.due.After(now) {
 			c.dismiss(w)
-		case w.phase == booting:
-			// It is told when it is ready, as in a stop.
 		}
 	}
 }

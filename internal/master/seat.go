@@ -1,8 +1,6 @@
 package master
 
-import (
-	"time"
-)
+import "time"
 
 // seat is a place for one worker: its listeners' sockets, and the workers that
 // sit in it one after the other. While the worker is being replaced there are

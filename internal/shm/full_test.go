@@ -188,6 +188,7 @@ func TestLargestValueOfAnEmptyShard(t *testing.T) {
 	t.Parallel()
 	for _, g := range []Geometry{
 		{Size: MinSize, Slots: 1},
+		{Size: 2300 << 10, Slots: 64},
 		{Size: 5 << 20, Slots: 1},
 		{Size: 8 << 20, Slots: 1, MaxValue: 3 << 20},
 		{Size: 32 << 20, Slots: 2},
@@ -199,7 +200,7 @@ func TestLargestValueOfAnEmptyShard(t *testing.T) {
 		_, s := attached(t, r)
 		s.SetPolicy(Policy{MaxValue: MaxMaxValue})
 		most, key := r.Info().LargestValue, blob("k", MaxKey)
-		if most < g.MaxValue || g.Size > 4<<20 && most < DefaultMaxValue {
+		if most < g.MaxValue || g.Size > 2<<20 && most < DefaultMaxValue {
 			t.Fatalf("%+v: the largest value is %d", g, most)
 		}
 		for i := range 3 {
