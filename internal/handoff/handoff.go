@@ -68,6 +68,9 @@ type Listener struct {
 	Network string `json:"network"` // "tcp" or "unix"
 	Addr    string `json:"addr"`    // as bound, for the log
 	Shared  bool   `json:"shared"`
+	// Kept: somebody outside of this server keeps the socket, and it is never this
+	// server's to close its door.
+	Kept bool `json:"kept,omitempty"`
 }
 
 // ID is the worker's identity in the region.

@@ -65,7 +65,7 @@ func (m *Master) outfit(s *seat, id shm.ID, of int) (handoff.Worker, []int) {
 		}
 	}
 	for _, l := range m.listeners {
-		w.Listeners = append(w.Listeners, handoff.Listener{FD: add(l.FD(s.number)), Network: l.Network(), Addr: l.Addr(), Shared: l.IsShared()})
+		w.Listeners = append(w.Listeners, handoff.Listener{FD: add(l.FD(s.number)), Network: l.Network(), Addr: l.Addr(), Shared: l.IsShared(), Kept: l.Kept()})
 	}
 	return w, descriptors
 }
