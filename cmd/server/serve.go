@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/logging"
 	"github.com/fondue-server/fondue/internal/master"
 )
@@ -23,7 +24,12 @@ func serve(p process, args []string) error {
 	if err != nil {
 		return err
 	}
-	config.Environ = p.environ()
+	config.Environ, config.Command = p.environ(), p.command
+	if upgrade, is, err := handoff.UpgradeFromEnv(p.lookup); err != nil {
+		return usagef("%v; the variable is set by a master alone", err)
+	} else if is {
+		config.Upgrade = &upgrade
+	}
 	var queue *logging.Queue
 	if config.Log, queue, err = logging.NewQueued(p.stderr, config.LogFormat, config.LogLevel); err != nil {
 		return usagef("%v", err)

@@ -1,6 +1,8 @@
 package master
 
 import (
+	"cmp"
+	"io"
 	"os"
 	"runtime"
 
@@ -22,6 +24,9 @@ func (m *Master) newCrew(procs processes) *crew {
 		reopenLogs:     m.reopenAccessLog,
 		most:           min(m.cfg.MaxWorkers, m.tenancy.region.Info().Slots),
 		ready:          m.announce,
+		inherits:       m.lender != nil,
+		wanted:         m.cfg.Workers,
+		handOver:       m.handOver,
 		inspect:        m.watchRegion,
 		limit:          m.cfg.ShutdownTimeout,
 		hangLimit:      m.cfg.HangTimeout,
@@ -31,7 +36,8 @@ func (m *Master) newCrew(procs processes) *crew {
 		children:       m.children,
 	}
 	c.outfit = func(s *seat, id shm.ID) (handoff.Worker, []int) { return m.outfit(s, id, len(c.seats)) }
-	for i := range m.cfg.Workers {
+	c.startHeir = func() (int, io.ReadWriteCloser, error) { return m.startHeir(procs) }
+	for i := range m.seats() {
 		c.seats = append(c.seats, &seat{number: i, slot: -1})
 	}
 	return c
@@ -82,9 +88,19 @@ func memoryShare(limit, region int64, workers int) int64 {
 	return share
 }
 
+// seats is how many there are at the start: the sockets that were inherited have
+// connections in their queues, and no others are opened before this server is in
+// charge, since they would be lost with it.
+func (m *Master) seats() int { return cmp.Or(m.inherited, m.cfg.Workers) }
+
 // announce says that every worker serves. From here on there are counts that
 // somebody relies on: no failure takes the region back.
-func (m *Master) announce() {
+func (m *Master) announce() error {
+	if m.lender != nil {
+		if err := m.takeOver(); err != nil {
+			return err
+		}
+	}
 	m.tenancy.restore = nil
 	m.filled = filling{}
 	var addresses []string
@@ -96,4 +112,5 @@ func (m *Master) announce() {
 		attrs = append(attrs, "evict", "clock") // keys may vanish: whoever reads this log should know
 	}
 	m.cfg.Log.Info("ready", attrs...)
+	return nil
 }

@@ -65,6 +65,20 @@ func (c *crew) more() {
 	c.fillSeat(s, id)
 }
 
+// reach adds or retires seats until there are so many, or it fails.
+func (c *crew) reach(workers int) {
+	for n := len(c.seats); n != workers; n = len(c.seats) {
+		if n < workers {
+			c.more()
+		} else {
+			c.less()
+		}
+		if len(c.seats) == n {
+			return
+		}
+	}
+}
+
 // takeBack makes a retired seat one of the others again, whose worker has not
 // been told to leave yet.
 func (c *crew) takeBack(i int) {

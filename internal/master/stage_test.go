@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -49,6 +50,8 @@ type theatre struct {
 	draining    map[int]bool   // slots whose worker says that it drains
 	grown       uint64         // memory of every worker
 	service     []string       // what the service manager was told
+	readyFails  error
+	heirs       map[int]net.Conn // by pid: the heir's end of its channel
 }
 
 // perform starts a crew with the given number of seats in a bubble and hands
@@ -57,7 +60,7 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &theatre{
 			t: t, signals: make(chan os.Signal, 16), children: make(chan os.Signal, 1), ended: make(chan error, 1),
-			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8, frozen: map[int]bool{}, requests: map[int]uint64{}, draining: map[int]bool{},
+			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8, frozen: map[int]bool{}, requests: map[int]uint64{}, draining: map[int]bool{}, heirs: map[int]net.Conn{},
 		}
 		f.crew = &crew{
 			log:   slog.New(slog.NewTextHandler(logWriter{f}, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -73,7 +76,9 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 			resize:         func(n int) error { f.noted(fmt.Sprint("sockets ", n)); return nil },
 			steer:          func(live []bool) error { f.noted(fmt.Sprint("steer ", live)); return nil },
 			reopenLogs:     func() error { f.noted("reopen"); return f.reopenFails },
-			ready:          func() { f.noted("ready") },
+			ready:          func() error { f.noted("ready"); return f.readyFails },
+			startHeir:      f.startHeir,
+			handOver:       func(dropped []int) { f.noted(fmt.Sprint("hand over, dropped ", dropped)) },
 			inspect:        func() {},
 			limit:          30 * 1e9,
 			hangLimit:      10 * 1e9,
@@ -216,6 +221,23 @@ func (f *theatre) spawn(w handoff.Worker, _ []int) (int, io.ReadCloser, error) {
 	return f.lastPID, r, nil
 }
 
+func (f *theatre) startHeir() (int, io.ReadWriteCloser, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.spawnFails != nil {
+		return 0, nil, f.spawnFails
+	}
+	f.lastPID++
+	own, theirs := net.Pipe()
+	f.heirs[f.lastPID] = theirs
+	f.note("heir %d", f.lastPID)
+	return f.lastPID, own, nil
+}
+
+func (f *theatre) spawnHeir([]string, handoff.Upgrade, []int) (int, net.Conn, error) {
+	panic("the crew starts heirs by its own field")
+}
+
 func (f *theatre) reap() []exit {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -300,7 +322,13 @@ func (f *theatre) ends(status syscall.WaitStatus, pids ...int) {
 		f.mu.Lock()
 		f.exits = append(f.exits, exit{pid, status})
 		f.mu.Unlock()
-		f.pipe(pid).Close()
+		if p := f.pipe(pid); p != nil {
+			p.Close()
+		}
+		if heir := f.heirs[pid]; heir != nil {
+			heir.Close()
+			delete(f.heirs, pid)
+		}
 	}
 	select {
 	case f.children <- unix.SIGCHLD:
@@ -353,7 +381,7 @@ func (f *theatre) close() {
 	f.t.Helper()
 	f.signal(unix.SIGQUIT)
 	f.mu.Lock()
-	pids := slices.Collect(maps.Values(f.live))
+	pids := slices.Concat(slices.Collect(maps.Values(f.live)), slices.Collect(maps.Keys(f.heirs)))
 	f.mu.Unlock()
 	if len(pids) > 0 {
 		f.ends(killed, pids...)

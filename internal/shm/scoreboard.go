@@ -122,13 +122,15 @@ func (s *Store) StateOf(slot int) State { return State(s.region.slot(slot).state
 // region was created.
 func (s *Store) RequestsOf(slot int) uint64 { return s.region.slot(slot).requests.Load() }
 
-// OwnerState is what the master that claimed this process's slot said of itself
-// last, also after its death: ready, and draining when it has left its listeners
-// to another master; starting, when it has not got them from another one yet. It
-// is 0 when the master's slot has the next process.
-func (s *Store) OwnerState() State {
-	id := unpackID(s.slot.owner.Load())
-	if id.Slot >= s.region.slotCount() {
+// OwnerState is MasterState of the master that claimed this process's slot.
+func (s *Store) OwnerState() State { return s.MasterState(unpackID(s.slot.owner.Load())) }
+
+// MasterState is what a master said of itself last, also after its death: ready,
+// and draining when it has left its listeners to another master; starting, when
+// it has not got them from another one yet. It is 0 when the slot has the next
+// process.
+func (s *Store) MasterState(id ID) State {
+	if id.Slot < 0 || id.Slot >= s.region.slotCount() {
 		return 0
 	}
 	rec := s.region.slot(id.Slot)
