@@ -78,6 +78,10 @@ type crew struct {
 	resize func(sockets int) error
 	// steer keeps new connections away from the seats that are false.
 	steer func(live []bool) error
+	// queued is how many connections wait in the queues of the seat's own sockets,
+	// and socketsOf are those.
+	queued    func(s *seat) int
+	socketsOf func(s *seat) []int
 	// reopenLogs opens files anew that were moved.
 	reopenLogs func() error
 	// ready is called once, when every seat serves for the first time. An error
@@ -105,6 +109,7 @@ type crew struct {
 
 	reopened    time.Time    // when logs were opened anew last
 	watched     time.Time    // when the beats were looked at last
+	adopter     int          // seat that is asked next to empty another's queue
 	replacement *replacement // nil: none is under way
 	heir        *heir        // nil: no upgrade is under way
 	heirNews    chan heirNews
@@ -158,6 +163,7 @@ func (c *crew) run() error {
 			c.sweep()
 		case now := <-watch.C:
 			c.watch(now)
+			c.adopt(now)
 			c.recycle(now)
 			c.service.alive(now)
 		case <-inspect.C:

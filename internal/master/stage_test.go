@@ -51,6 +51,7 @@ type theatre struct {
 	grown       uint64         // memory of every worker
 	service     []string       // what the service manager was told
 	readyFails  error
+	queues      map[int]int      // connections that wait, by seat
 	heirs       map[int]net.Conn // by pid: the heir's end of its channel
 }
 
@@ -60,7 +61,7 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &theatre{
 			t: t, signals: make(chan os.Signal, 16), children: make(chan os.Signal, 1), ended: make(chan error, 1),
-			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8, frozen: map[int]bool{}, requests: map[int]uint64{}, draining: map[int]bool{}, heirs: map[int]net.Conn{},
+			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8, frozen: map[int]bool{}, requests: map[int]uint64{}, draining: map[int]bool{}, heirs: map[int]net.Conn{}, queues: map[int]int{},
 		}
 		f.crew = &crew{
 			log:   slog.New(slog.NewTextHandler(logWriter{f}, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -75,6 +76,8 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 			service:        service{tell: func(state string) { f.told(state) }},
 			resize:         func(n int) error { f.noted(fmt.Sprint("sockets ", n)); return nil },
 			steer:          func(live []bool) error { f.noted(fmt.Sprint("steer ", live)); return nil },
+			queued:         func(s *seat) int { return f.queuedAt(s.number) },
+			socketsOf:      func(s *seat) []int { return []int{1000 + s.number} },
 			reopenLogs:     func() error { f.noted("reopen"); return f.reopenFails },
 			ready:          func() error { f.noted("ready"); return f.readyFails },
 			startHeir:      f.startHeir,
@@ -232,6 +235,29 @@ func (f *theatre) startHeir() (int, io.ReadWriteCloser, error) {
 	f.heirs[f.lastPID] = theirs
 	f.note("heir %d", f.lastPID)
 	return f.lastPID, own, nil
+}
+
+// enqueue lets connections wait for a seat.
+func (f *theatre) enqueue(seat, n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.queues[seat] = n
+}
+
+func (f *theatre) queuedAt(seat int) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.queues[seat]
+}
+
+func (f *theatre) hand(pid int, sockets []int) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.note("hand %v to %d", sockets, pid)
+	for _, s := range sockets {
+		f.queues[s-1000] = 0
+	}
+	return nil
 }
 
 func (f *theatre) spawnHeir([]string, handoff.Upgrade, []int) (int, net.Conn, error) {
