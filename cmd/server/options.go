@@ -146,7 +146,7 @@ func regionOption(path *string, usage string) option {
 
 func regionSizeOption(size *int64) option {
 	return flag("region-size", "SIZE", size, parseRegionSize, "32MiB",
-		"size of a new region, reserved in full when it is created")
+		"size of a new region, reserved in full when it is created; a smaller one that is there grows to it at the next start")
 }
 
 func maxWorkersOption(n *int) option {
@@ -178,7 +178,7 @@ func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
 	return master.Config{
 		Listen: s.listen, Accept: listen.Mode(s.accept),
 		Workers: s.workers, MaxWorkers: s.maxWorkers,
-		Region: s.region, RegionSize: s.regionSize, Join: s.join, Fresh: s.fresh,
+		Region: s.region, RegionSize: s.regionSize, Grow: given("region-size"), Join: s.join, Fresh: s.fresh,
 		Evict: s.evict == evictClock, MaxValue: s.maxValue,
 		Preload: s.preload, Args: s.args,
 		AccessLog: s.accessLog, LogFormat: s.logFormat, LogLevel: s.logLevel, MemoryLimit: memoryLimit(),

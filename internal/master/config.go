@@ -30,6 +30,7 @@ type Config struct {
 
 	Region     string // path of the mapped file
 	RegionSize int64  // bytes, of a new region
+	Grow       bool   // a smaller region that is there is copied into one of RegionSize
 	MaxValue   int64  // bytes of the largest value; 0 = shm.DefaultMaxValue, or less where no more fits
 	Evict      bool   // make room by evicting what is not used
 	Join       bool   // attach to a region that another master owns

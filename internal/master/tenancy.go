@@ -78,8 +78,8 @@ func (s *settler) settle() (*tenancy, error) {
 		default:
 			err = advise(err)
 		}
-		if errors.Is(err, shm.ErrExists) || errors.Is(err, errMoved) {
-			continue // another start was faster; look again
+		if errors.Is(err, shm.ErrExists) || errors.Is(err, errMoved) || errors.Is(err, errGrown) {
+			continue // another start was faster, or there is another file; look again
 		}
 		return t, err
 	}
@@ -126,7 +126,13 @@ func (s *settler) existing(region *shm.Region) (*tenancy, error) {
 		fresh, err := s.create(func() (string, error) { return s.setAside("aside-" + timestamp()) })
 		return fresh, errors.Join(err, t.leave())
 	}
-	if err := s.fits(region); err != nil {
+	err = s.fits(region)
+	if err == nil && !s.cfg.Join && s.cfg.wantsMore(region.Info()) {
+		if err = s.grow(t); err == nil {
+			err = errGrown
+		}
+	}
+	if err != nil {
 		return nil, errors.Join(err, t.leave())
 	}
 	return t, nil
@@ -159,8 +165,8 @@ func (s *settler) fits(region *shm.Region) error {
 	if report := region.Check(); !report.OK() {
 		return advise(fmt.Errorf("%s: %w: %d violations, `fondue check` lists them", info.Path, shm.ErrDamaged, len(report.Violations)))
 	}
-	if s.cfg.RegionSize/int64(os.Getpagesize()) != info.Size/int64(os.Getpagesize()) {
-		s.log.Info("the region keeps its size; --fresh makes a new one", "region", info.Path, "size", info.Size, "asked", s.cfg.RegionSize)
+	if page := int64(os.Getpagesize()); s.cfg.RegionSize/page != info.Size/page && !s.cfg.wantsMore(info) {
+		s.log.Info("the region keeps its size; --fresh makes a new one, and a larger --region-size lets it grow", "region", info.Path, "size", info.Size, "asked", s.cfg.RegionSize)
 	}
 	return nil
 }
