@@ -61,6 +61,7 @@ type crew struct {
 	board   scoreboard
 	seats   []*seat
 	retired []*seat   // whose workers are to leave
+	asked   int       // seats that the settings ask for, as far as they were followed
 	most    int       // seats that there may be
 	workers []*worker // that live, in the order of their starts
 
@@ -77,6 +78,9 @@ type crew struct {
 	resize func(sockets int) error
 	// steer keeps new connections away from the seats that are false.
 	steer func(live []bool) error
+	// reconfigure reads the settings again; outfit follows them from then on. On
+	// an error everything is as it was.
+	reconfigure func() (Settings, error)
 	// reopenLogs opens files anew that were moved.
 	reopenLogs func() error
 	ready      func() // called once, when every seat serves for the first time
