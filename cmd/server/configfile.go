@@ -24,13 +24,6 @@ func (f *flagSet) readFile(path string) error {
 	if err != nil {
 		return explainTOML(path, err, "not TOML: %v; text is written in quotes")
 	}
-	known := map[string]option{}
-	var names []string
-	for o := range f.options() {
-		if known[o.name] = o; o.kept {
-			names = append(names, o.name)
-		}
-	}
 	done := map[string]bool{}
 	for _, key := range document.Keys() { // as they are written, from the top
 		name := key[0]
@@ -38,27 +31,39 @@ func (f *flagSet) readFile(path string) error {
 			continue // a member of a table
 		}
 		done[name] = true
-		err := document.PrimitiveDecode(values[name], located(func(value any) error {
-			o, is := known[name]
-			switch {
-			case !is:
-				return unknownKey(name, value, names)
-			case !o.kept:
-				return fmt.Errorf("%s: it is given as a flag or a variable, not in a file", name)
-			case f.origins[name] != "":
-				return nil // what another one decides is not read
-			}
+		take := located(func(value any) error { return f.take(path, name, value) })
+		if err := document.PrimitiveDecode(values[name], take); err != nil {
+			return explainTOML(path, err, "%v")
+		}
+	}
+	return nil
+}
+
+// take sets one option from the file, unless a flag or a variable has.
+func (f *flagSet) take(path, name string, value any) error {
+	var names []string
+	for o := range f.options() {
+		switch {
+		case o.name != name:
+		case !o.kept:
+			return fmt.Errorf("%s: it is given as a flag or a variable, not in a file", name)
+		case f.origins[name] != "":
+			return nil
+		default:
 			f.origins[name] = path + ": " + name
 			if err := o.setValue(value); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
 			return nil
-		}))
-		if err != nil {
-			return explainTOML(path, err, "%v")
+		}
+		if o.kept {
+			names = append(names, o.name)
 		}
 	}
-	return nil
+	if _, is := value.(map[string]any); is {
+		return fmt.Errorf("[%s]: there are no sections but args; write settings at the top", name)
+	}
+	return fmt.Errorf("unknown setting %q%s; settings are named as the flags of fondue serve --help", name, didYouMean("", name, names))
 }
 
 // readConfig reads the file as a whole. A pipe could not be read again, and might
@@ -85,13 +90,6 @@ func readConfig(path string) (string, error) {
 type located func(value any) error
 
 func (l located) UnmarshalTOML(value any) error { return l(value) }
-
-func unknownKey(name string, value any, known []string) error {
-	if _, is := value.(map[string]any); is {
-		return fmt.Errorf("[%s]: there are no sections but args; write settings at the top", name)
-	}
-	return fmt.Errorf("unknown setting %q%s; settings are named as the flags of fondue serve --help", name, didYouMean("", name, known))
-}
 
 // explainTOML says in which line of the file something is wrong, and by the format
 // what.

@@ -2,7 +2,13 @@ package master
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"reflect"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -205,4 +211,104 @@ func TestReloadChangesLimits(t *testing.T) {
 		f.expect("SIGQUIT 103")
 		f.close()
 	})
+}
+
+// file is what Reread finds, given by the test to the master's goroutine.
+type file struct {
+	mu    sync.Mutex
+	now   Settings
+	fixed []string
+	err   error
+}
+
+func (f *file) reread() (Settings, []string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.now, f.fixed, f.err
+}
+
+func (f *file) change(with func(f *file)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	with(f)
+}
+
+// TestReconfigure: what cannot be is refused before anything has changed.
+func TestReconfigure(t *testing.T) {
+	cfg := testConfig(t)
+	dir := filepath.Dir(cfg.Region)
+	settings := &file{now: cfg.Settings}
+	cfg.Reread, cfg.Level = settings.reread, new(slog.LevelVar)
+	s := launch(t, cfg)
+	s.waitLog("msg=ready")
+	for reason, spoil := range map[string]func(s *Settings){
+		"room for 8, not for 9":            func(s *Settings) { s.Workers = 9 },
+		"max-value: ":                      func(s *Settings) { s.MaxValue = 64 << 20 },
+		"it is the file of --region":       func(s *Settings) { s.AccessLog = cfg.Region },
+		"/none/log: no such file":          func(s *Settings) { s.AccessLog = dir + "/none/log" },
+		"is not one of debug, info":        func(s *Settings) { s.LogLevel, s.AccessLog = "loud", dir+"/log" },
+		"timeout must not be negative":     func(s *Settings) { s.ShutdownTimeout, s.AccessLog = -1, dir+"/log" },
+		"workers must be 1 or more, not 0": func(s *Settings) { s.Workers = 0 },
+	} {
+		settings.change(func(f *file) {
+			f.now = cfg.Settings
+			f.now.Workers, f.now.LogLevel, f.fixed = 3, "debug", []string{"region"}
+			spoil(&f.now)
+		})
+		s.master.signals <- unix.SIGHUP
+		s.waitLog(reason)
+	}
+	if log := s.log.String(); strings.Contains(log, "settings have changed") || cfg.Level.Level() != slog.LevelInfo {
+		t.Errorf("something has changed:\n%s", log)
+	}
+	if _, err := os.Stat(dir + "/log"); !os.IsNotExist(err) {
+		t.Errorf("the access log of settings that were refused: %v", err)
+	}
+	settings.change(func(f *file) {
+		f.now = cfg.Settings
+		f.now.LogLevel, f.now.AccessLog, f.fixed = "debug", dir+"/log", []string{"region", "listen"}
+	})
+	s.master.signals <- unix.SIGHUP
+	s.waitLog("msg=reloaded")
+	s.waitLog(`msg="settings have changed" settings="[access-log log-level]"`)
+	s.waitLog(`settings="[region listen]"`)
+	if _, err := os.Stat(dir + "/log"); err != nil || cfg.Level.Level() != slog.LevelDebug {
+		t.Errorf("level %v, access log: %v", cfg.Level.Level(), err)
+	}
+	if err := s.end(unix.SIGTERM); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWriteAccessTo: a log that is replaced is closed, standard output is not.
+func TestWriteAccessTo(t *testing.T) {
+	m := &Master{accessLog: unix.Stdout}
+	paths := map[int]string{}
+	open := func() int {
+		path := filepath.Join(t.TempDir(), "log")
+		fd, err := openAccess(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths[fd] = path
+		return fd
+	}
+	isOpen := func(fd int) bool {
+		path, err := os.Readlink(fmt.Sprint("/proc/self/fd/", fd))
+		return err == nil && path == paths[fd]
+	}
+	first, second := open(), open()
+	m.writeAccessTo(first)
+	m.writeAccessTo(first)
+	if _, err := unix.FcntlInt(uintptr(unix.Stdout), unix.F_GETFD, 0); err != nil || !isOpen(first) {
+		t.Error("closed too much")
+	}
+	m.writeAccessTo(second)
+	if isOpen(first) || !isOpen(second) {
+		t.Error("the first file is open still, or the second is not")
+	}
+	m.writeAccessTo(handoff.None)
+	if isOpen(second) {
+		t.Error("the second file is open still")
+	}
 }
