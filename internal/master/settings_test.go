@@ -190,6 +190,42 @@ func TestReloadScalesAsFarAsItCan(t *testing.T) {
 	})
 }
 
+// Where a reload under way waits for a slot, fewer seats are not its end.
+func TestReloadScalesDownWhileOneWaits(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.slots = 2
+		f.hup()
+		f.ends(exited(handoff.ExitOK), 101)
+		f.says(103, isReady)
+		f.expect("steer [true false]", "SIGTERM 102") // it leaves before its successor comes
+		f.settings.Workers = 1
+		f.signal(unix.SIGHUP)
+		if log := f.logged(); strings.Contains(log, "msg=reloaded") {
+			t.Errorf("103 is not replaced yet:\n%s", log)
+		}
+		f.ends(exited(handoff.ExitOK), 102)
+		f.says(104, isReady)
+		f.wantLog("msg=reloaded workers=1")
+		f.close()
+	})
+}
+
+// Who stays after a reload that was given up has the new limits, too.
+func TestReloadIsGivenUpAfterNewLimits(t *testing.T) {
+	perform(t, 1, func(f *theatre) {
+		f.startServing()
+		f.pass(time.Second)
+		f.settings.MaxRequests = 10
+		f.signal(unix.SIGHUP)
+		f.ends(crashed, 102)
+		f.expect("recover 1.0")
+		f.answer(0, 13)
+		f.pass(recycleRest + watchEvery)
+		f.expect("claim 1", "spawn 1.1")
+		f.close()
+	})
+}
+
 func TestReloadChangesLimits(t *testing.T) {
 	perform(t, 1, func(f *theatre) {
 		f.startServing()
@@ -237,6 +273,7 @@ func (f *file) change(with func(f *file)) {
 func TestReconfigure(t *testing.T) {
 	cfg := testConfig(t)
 	dir := filepath.Dir(cfg.Region)
+	cfg.Preload = []Preload{{"large", text(`"` + strings.Repeat("x", 2000) + `"`)}}
 	settings := &file{now: cfg.Settings}
 	cfg.Reread, cfg.Level = settings.reread, new(slog.LevelVar)
 	s := launch(t, cfg)
@@ -267,10 +304,11 @@ func TestReconfigure(t *testing.T) {
 	settings.change(func(f *file) {
 		f.now = cfg.Settings
 		f.now.LogLevel, f.now.AccessLog, f.fixed = "debug", dir+"/log", []string{"region", "listen"}
+		f.now.MaxValue = 1 << 10 // less than what was set at the start
 	})
 	s.master.signals <- unix.SIGHUP
 	s.waitLog("msg=reloaded")
-	s.waitLog(`msg="settings have changed" settings="[access-log log-level]"`)
+	s.waitLog(`msg="settings have changed" settings="[max-value access-log log-level]"`)
 	s.waitLog(`settings="[region listen]"`)
 	if _, err := os.Stat(dir + "/log"); err != nil || cfg.Level.Level() != slog.LevelDebug {
 		t.Errorf("level %v, access log: %v", cfg.Level.Level(), err)
