@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/spf13/pflag"
 )
 
@@ -165,7 +166,7 @@ func (f *flagSet) names() []string {
 // FONDUE_PORT and their like in every container beside it: these are nobody's
 // typo, and the reason why an unknown variable is a warning and not an error.
 func (f *flagSet) unknownVariables(environ []string) []string {
-	known := map[string]bool{handoffVariable: true}
+	known := map[string]bool{handoff.Env: true, handoff.UpgradeEnv: true}
 	var flags []string
 	for _, name := range f.names() {
 		env := option{name: name}.env()

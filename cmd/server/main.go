@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -31,6 +33,7 @@ func main() {
 		stderr:  os.Stderr,
 		lookup:  os.LookupEnv,
 		environ: os.Environ,
+		command: append([]string{programPath(os.Args[0])}, os.Args[1:]...),
 	}
 	os.Exit(p.run(os.Args[1:]))
 }
@@ -41,6 +44,19 @@ type process struct {
 	stdout, stderr io.Writer
 	lookup         func(string) (string, bool)
 	environ        func() []string
+	command        []string // path and arguments of this process
+}
+
+// programPath is where an upgrade finds the program: the path that it was
+// started by, with its links as they will lead then.
+func programPath(name string) string {
+	if found, err := exec.LookPath(name); err == nil {
+		name = found
+	}
+	if path, err := filepath.Abs(name); err == nil {
+		return path
+	}
+	return name
 }
 
 type subcommand struct {

@@ -45,7 +45,8 @@ Sizes count in KiB, MiB, GiB or TiB (1024s) or in plain bytes.
 
 Signals to the master: TERM or INT ends it gracefully, QUIT or a second INT at once;
 HUP reads the file of --config again and replaces the workers one after the other; TTIN
-and TTOU make one more or one less; USR1 opens the access log anew.
+and TTOU make one more or one less; USR1 opens the access log anew; USR2 starts the
+program anew, which takes over.
 Exit code 0: stopped as asked. 1: could not start or go on. 2: wrong flag or value.
 `
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 
+	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/logging"
 	"github.com/fondue-server/fondue/internal/master"
 )
@@ -27,12 +28,17 @@ func serve(p process, args []string) error {
 	}
 	config.Level = new(slog.LevelVar)
 	config.Level.Set(level)
+	config.Environ, config.Command = p.environ(), p.command
+	if upgrade, is, err := handoff.UpgradeFromEnv(p.lookup); err != nil {
+		return usagef("%v; the variable is set by a master alone", err)
+	} else if is {
+		config.Upgrade = &upgrade
+	}
 	var queue *logging.Queue
 	if config.Log, queue, err = logging.NewQueued(p.stderr, config.LogFormat, config.Level); err != nil {
 		return usagef("%v", err)
 	}
 	defer queue.Close(lastWords)
-	config.Environ = p.environ()
 	config.Reread = func() (master.Settings, []string, error) { return s.reread(flags, args, p.lookup) }
 	m, err := master.New(config)
 	if err != nil {

@@ -8,8 +8,6 @@ import (
 	"github.com/fondue-server/fondue/internal/worker"
 )
 
-const handoffVariable = handoff.Env
-
 // runAsWorker is the hidden entry: a master started this process. It returns
 // false when a user did.
 func runAsWorker(lookup func(string) (string, bool)) (code int, ok bool) {

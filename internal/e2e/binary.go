@@ -24,9 +24,13 @@ var built struct {
 	err  error
 }
 
-// Main runs the tests of a package and removes the binary that they built. The
+// Main runs the tests of a package, as the parent of whatever they leave without
+// one, and removes the binary that they built. The
 // test binary exits with the code of m once TestMain returns.
 func Main(m *testing.M) {
+	if err := adoptOrphans(); err != nil {
+		panic(err)
+	}
 	m.Run()
 	if built.dir != "" {
 		os.RemoveAll(built.dir) // a temporary directory; the tests are over

@@ -36,6 +36,8 @@ type Options struct {
 	Env []string
 	// Damaged leaves out the check at the end: the test breaks the region.
 	Damaged bool
+	// Binary is started instead of the one that was built.
+	Binary string
 }
 
 // Server is one running master with its workers. Its methods belong to the
@@ -46,14 +48,14 @@ type Server struct {
 	Region string
 	PID    int
 
-	tb      testing.TB
-	cmd     *exec.Cmd
-	log     *logBuffer
-	exited  chan struct{} // closed by the goroutine that waits for cmd
-	damaged bool
-	settled bool // the test has seen the end and judged it
-	workers []int
-	inode   uint64 // of the region
+	tb       testing.TB
+	process  *process
+	log      *logBuffer
+	damaged  bool
+	settled  bool // the test has seen the end and judged it
+	workers  []int
+	programs map[string]bool // that ran as this server
+	inode    uint64          // of the region
 }
 
 // Start runs a server until it is ready. At the end of the test it is stopped
@@ -61,7 +63,7 @@ type Server struct {
 func Start(tb testing.TB, o Options) *Server {
 	tb.Helper()
 	s := launch(tb, o)
-	line, ok := s.log.waitReady(s.exited, readyLimit)
+	line, ok := s.log.waitReady(s.process.exited, readyLimit, 0)
 	if !ok {
 		tb.Fatalf("the server did not become ready; its log:\n%s", s.Log())
 	}
@@ -77,30 +79,63 @@ func Start(tb testing.TB, o Options) *Server {
 	return s
 }
 
+// resolved is the path that a process shows as its executable.
+func resolved(program string) string {
+	if path, err := filepath.EvalSymlinks(program); err == nil {
+		return path
+	}
+	return program
+}
+
 func launch(tb testing.TB, o Options) *Server {
 	tb.Helper()
-	s := &Server{tb: tb, Region: o.Region, log: newLogBuffer(), exited: make(chan struct{}), damaged: o.Damaged}
+	s := &Server{tb: tb, Region: o.Region, damaged: o.Damaged}
 	if s.Region == "" {
 		s.Region = filepath.Join(tb.TempDir(), "region")
 	}
-	s.cmd = exec.Command(Binary(tb), arguments(o, s.Region)...)
-	s.cmd.Env = append(cleanEnv(), o.Env...)
-	s.cmd.Stderr = s.log
+	program := o.Binary
+	if program == "" {
+		program = Binary(tb)
+	}
+	s.programs = map[string]bool{resolved(program): true}
+	cmd := exec.Command(program, arguments(o, s.Region)...)
+	cmd.Env = append(cleanEnv(), o.Env...)
 	// A group of its own: a signal to the test's terminal must not end the
 	// server before the test's cleanup has judged it.
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// Workers inherit stderr: do not wait for theirs when the master is gone.
-	s.cmd.WaitDelay = 2 * time.Second
-	if err := s.cmd.Start(); err != nil {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// Not exec's own pipe: the log outlives the process where another master
+	// takes over.
+	stderr, theirs, err := os.Pipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cmd.Stderr = theirs
+	err = cmd.Start()
+	theirs.Close()
+	if err != nil {
+		stderr.Close()
 		tb.Fatalf("start the server: %v", err)
 	}
-	s.PID = s.cmd.Process.Pid
-	go func() {
-		_ = s.cmd.Wait() // judged by ProcessState
-		close(s.exited)
-	}()
+	s.log = collect(stderr)
+	s.PID, s.process = cmd.Process.Pid, watchProcess(cmd.Process)
 	tb.Cleanup(s.cleanup)
 	return s
+}
+
+// process is a master, and what became of it.
+type process struct {
+	*os.Process
+	exited chan struct{} // closed when state is there
+	state  *os.ProcessState
+}
+
+func watchProcess(p *os.Process) *process {
+	w := &process{Process: p, exited: make(chan struct{})}
+	go func() { // ends with the process
+		w.state, _ = p.Wait() // of a child: it has an end
+		close(w.exited)
+	}()
+	return w
 }
 
 func arguments(o Options, region string) []string {
@@ -145,7 +180,7 @@ func (s *Server) Stop() {
 func (s *Server) Signal(sig syscall.Signal) {
 	s.tb.Helper()
 	s.remember()
-	if err := s.cmd.Process.Signal(sig); err != nil {
+	if err := s.process.Signal(sig); err != nil {
 		s.tb.Fatalf("send %v to the master: %v", sig, err)
 	}
 }
@@ -162,11 +197,13 @@ func (s *Server) KillMaster() {
 func (s *Server) Wait() int {
 	s.tb.Helper()
 	select {
-	case <-s.exited:
+	case <-s.process.exited:
 	case <-time.After(exitLimit):
 		s.tb.Fatalf("the master did not end within %v; its log:\n%s", exitLimit, s.Log())
 	}
-	return s.cmd.ProcessState.ExitCode()
+	// Workers inherit stderr: do not wait long for theirs when the master is gone.
+	s.log.waitEnd(2 * time.Second)
+	return s.process.state.ExitCode()
 }
 
 // WantExit waits for the end and asserts the exit code.
@@ -175,14 +212,14 @@ func (s *Server) WantExit(code int) {
 	got := s.Wait()
 	s.settled = true
 	if got != code {
-		s.tb.Fatalf("the master ended with %v, want exit code %d; its log:\n%s", s.cmd.ProcessState, code, s.Log())
+		s.tb.Fatalf("the master ended with %v, want exit code %d; its log:\n%s", s.process.state, code, s.Log())
 	}
 }
 
 // Running tells whether the master has not been reaped yet.
 func (s *Server) Running() bool {
 	select {
-	case <-s.exited:
+	case <-s.process.exited:
 		return false
 	default:
 		return true
@@ -206,16 +243,16 @@ func (s *Server) Log() string { return s.log.String() }
 func (s *Server) cleanup() {
 	if s.Running() {
 		s.remember()
-		_ = s.cmd.Process.Signal(syscall.SIGTERM) // its end is awaited below
+		_ = s.process.Signal(syscall.SIGTERM) // its end is awaited below
 		select {
-		case <-s.exited:
+		case <-s.process.exited:
 		case <-time.After(exitLimit):
-			_ = s.cmd.Process.Kill() // the failure is reported below
-			<-s.exited
+			_ = s.process.Kill() // the failure is reported below
+			<-s.process.exited
 		}
 	}
-	if code := s.cmd.ProcessState.ExitCode(); code != 0 && !s.settled {
-		s.tb.Errorf("the master ended with %v; its log:\n%s", s.cmd.ProcessState, s.Log())
+	if code := s.process.state.ExitCode(); code != 0 && !s.settled {
+		s.tb.Errorf("the master ended with %v; its log:\n%s", s.process.state, s.Log())
 	}
 	s.WantNoOrphans(5 * time.Second)
 	s.Check()

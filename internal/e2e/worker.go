@@ -109,7 +109,7 @@ func (s *Server) WantNoOrphans(limit time.Duration) {
 // Files of a process that is ending cannot be read: then it runs no more.
 func (s *Server) isOurs(pid int) bool {
 	exe, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
-	return err == nil && strings.TrimSuffix(exe, " (deleted)") == s.cmd.Path && mapsInode(pid, s.inode)
+	return err == nil && s.programs[strings.TrimSuffix(exe, " (deleted)")] && mapsInode(pid, s.inode)
 }
 
 // mapsInode tells whether a process maps a file, by inode: the kernel shows the

@@ -1,6 +1,6 @@
-// Package handoff is what passes between the master and a worker that it
-// starts: the descriptors and settings on the way down, the ready message and
-// the exit code on the way up. Both sides use these types and nothing else.
+// Package handoff is what passes between a master and what it starts, a worker or
+// its own heir: the descriptors and settings on the way down, the ready message
+// and the exit code on the way up. Both sides use these types and nothing else.
 package handoff
 
 import (
@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fondue-server/fondue/internal/listen"
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
@@ -68,6 +69,9 @@ type Listener struct {
 	Network string `json:"network"` // "tcp" or "unix"
 	Addr    string `json:"addr"`    // as bound, for the log
 	Shared  bool   `json:"shared"`
+	// Kept: somebody outside of this server keeps the socket, and it is never this
+	// server's to close its door.
+	Kept bool `json:"kept,omitempty"`
 }
 
 // ID is the worker's identity in the region.
@@ -102,8 +106,6 @@ func FromEnv(lookup func(string) (string, bool)) (Worker, bool, error) {
 	return w, true, nil
 }
 
-// check finds descriptors that are missing or given twice: closing one of them
-// would close the other.
 func (w Worker) check() error {
 	if len(w.Listeners) == 0 {
 		return fmt.Errorf("%s names no listener", Env)
@@ -111,26 +113,37 @@ func (w Worker) check() error {
 	if w.MaxValue < 0 || w.MaxValue > shm.MaxMaxValue {
 		return fmt.Errorf("%s: values of up to %d bytes, 0 to %d are possible", Env, w.MaxValue, shm.MaxMaxValue)
 	}
-	seen := map[int]string{}
-	add := func(what string, fd int) error {
-		if fd < FirstFD {
-			return fmt.Errorf("%s: descriptor of the %s is %d", Env, what, fd)
-		}
-		if other, taken := seen[fd]; taken {
-			return fmt.Errorf("%s: descriptor %d is both %s and %s", Env, fd, other, what)
-		}
-		seen[fd] = what
-		return nil
-	}
-	err := errors.Join(add("region", w.RegionFD), add("lifeline", w.LifelineFD), add("ready pipe", w.ReadyFD))
+	d := descriptors{variable: Env}
+	err := errors.Join(d.add("region", w.RegionFD), d.add("lifeline", w.LifelineFD), d.add("ready pipe", w.ReadyFD))
 	if w.AccessLogFD != None {
-		err = errors.Join(err, add("access log", w.AccessLogFD))
+		err = errors.Join(err, d.add("access log", w.AccessLogFD))
 	}
 	for _, l := range w.Listeners {
-		err = errors.Join(err, add("listener "+l.Addr, l.FD))
-		if l.Network != "tcp" && l.Network != "unix" {
+		err = errors.Join(err, d.add("listener "+l.Addr, l.FD))
+		if l.Network != listen.TCP && l.Network != listen.Unix {
 			err = errors.Join(err, fmt.Errorf("%s: listener %s has network %q", Env, l.Addr, l.Network))
 		}
 	}
 	return err
+}
+
+// descriptors finds those that are missing or given twice: closing one of them
+// would close the other.
+type descriptors struct {
+	variable string
+	what     map[int]string
+}
+
+func (d *descriptors) add(what string, fd int) error {
+	if fd < FirstFD {
+		return fmt.Errorf("%s: descriptor of the %s is %d", d.variable, what, fd)
+	}
+	if other, taken := d.what[fd]; taken {
+		return fmt.Errorf("%s: descriptor %d is both %s and %s", d.variable, fd, other, what)
+	}
+	if d.what == nil {
+		d.what = map[int]string{}
+	}
+	d.what[fd] = what
+	return nil
 }

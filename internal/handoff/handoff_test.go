@@ -81,13 +81,14 @@ func TestRefused(t *testing.T) {
 func TestReadyMessage(t *testing.T) {
 	for _, want := range []ReadyMessage{
 		{Ready: true},
+		{Ready: true, Dropped: []int{0, 2}},
 		{Error: "slot 3 is lost\nand \"more\""},
 	} {
 		var b bytes.Buffer
 		if _, err := want.WriteTo(&b); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := ReadReady(&b); err != nil || got != want {
+		if got, err := ReadReady(&b); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("read %+v, %v; want %+v", got, err, want)
 		}
 	}

@@ -8,18 +8,22 @@ import (
 	"io"
 )
 
-// ErrNoMessage: the pipe ended before a message, so the worker died before it
+// ErrNoMessage: the pipe ended before a message, so the process died before it
 // was ready.
-var ErrNoMessage = errors.New("worker ended before it was ready")
+var ErrNoMessage = errors.New("it ended before it was ready")
 
 // maxMessage bounds what the master reads from a worker, in bytes. It is below
 // PIPE_BUF, so that a message is written in one piece.
 const maxMessage = 4096
 
-// ReadyMessage is the one line that a worker writes to its ready pipe.
+// ReadyMessage is the one line that a worker writes to its ready pipe, and an
+// heir to its channel.
 type ReadyMessage struct {
 	Ready bool   `json:"ready,omitempty"`
-	Error string `json:"error,omitempty"` // why the worker cannot boot
+	Error string `json:"error,omitempty"` // why it cannot start
+	// Dropped are the listeners, by their place in the Upgrade, that the heir does
+	// not serve.
+	Dropped []int `json:"dropped,omitempty"`
 }
 
 // WriteTo writes the message as one line. An error text that would not fit is

@@ -21,7 +21,7 @@ var allowed = map[string][]string{
 	"internal/httpapi": {"internal/command", "internal/shm", "github.com/valyala/fasthttp"},
 	"internal/command": {"internal/shm"},
 	"internal/dump":    {"internal/command", "internal/shm"},
-	"internal/handoff": {"internal/shm"},
+	"internal/handoff": {"internal/listen", "internal/shm"},
 	"internal/listen":  {"golang.org/x/sys"},
 	"internal/logging": {},
 	"internal/shm":     {"golang.org/x/sys"},

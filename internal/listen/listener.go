@@ -41,6 +41,8 @@ type Listener struct {
 	text   string        // as bound
 	fds    []int         // by slot; one when shared
 	path   fileID        // Unix only
+
+	inherited, kept, lent bool // see Inherit
 }
 
 // Open binds and listens for the given number of slots. The address must be
@@ -128,8 +130,12 @@ func (l *Listener) IsShared() bool { return l.shared }
 func (l *Listener) String() string { return Spec{Network: l.spec.Network, Addr: l.text}.String() }
 
 // CloseDoor lets no new connection in, on any slot. What is queued, and
-// handshakes under way, can still be accepted. It cannot be taken back.
+// handshakes under way, can still be accepted. It cannot be taken back. Of a
+// lent listener the door is not this process's to close.
 func (l *Listener) CloseDoor() error {
+	if l.lent {
+		return nil
+	}
 	if l.spec.Network == Unix {
 		return l.path.remove(l.spec.Addr)
 	}
@@ -141,10 +147,10 @@ func (l *Listener) CloseDoor() error {
 }
 
 // Close closes the master's sockets and removes the path of a Unix socket if
-// it is still this one.
+// it is still this one, and not lent.
 func (l *Listener) Close() error {
 	var all error
-	if l.spec.Network == Unix {
+	if l.spec.Network == Unix && !l.lent {
 		all = l.path.remove(l.spec.Addr)
 	}
 	for _, fd := range l.fds {

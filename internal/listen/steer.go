@@ -9,7 +9,9 @@ import (
 
 // Steer keeps new connections away from the slots that are not live, so that
 // they do not wait in a queue that nobody serves. What is queued stays where it
-// is. With all slots live, or none, the kernel picks by hash as before.
+// is. With all slots live, or none, the kernel picks by hash as before; unless the
+// sockets were inherited: some that were not, or no longer are, may still be in
+// their group.
 //
 // A listener with one socket for all has nobody to keep away from.
 func (l *Listener) Steer(live []bool) error {
@@ -23,7 +25,7 @@ func (l *Listener) Steer(live []bool) error {
 		}
 	}
 	// The program belongs to the whole group, whichever socket it is set on.
-	if len(targets) == 0 || len(targets) == len(l.fds) {
+	if len(targets) == 0 || len(targets) == len(l.fds) && !l.inherited {
 		err := unix.SetsockoptInt(l.fds[0], unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0)
 		if errors.Is(err, unix.ENOENT) {
 			return nil // none is attached

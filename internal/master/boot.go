@@ -21,6 +21,41 @@ const (
 	giveUpLimit = 2 * time.Second
 )
 
+// slotPause is the wait of a seat for a slot that a worker of another master is
+// about to leave.
+const slotPause = 100 * time.Millisecond
+
+// begin claims a slot for each seat, has the region filled, and starts the
+// workers.
+func (c *crew) begin() error {
+	var claimed []shm.ID
+	unclaim := func() {
+		for _, id := range claimed {
+			c.recover(id)
+		}
+	}
+	for i, s := range c.seats {
+		id, err := c.claim(s)
+		switch {
+		case errors.Is(err, shm.ErrNoSlot) && c.inherits && i > 0:
+			s.waits, s.avoided, s.due = true, true, time.Now().Add(slotPause)
+			continue
+		case err != nil:
+			unclaim()
+			return fmt.Errorf("worker %d of %d: %w; start fewer with --workers", i+1, len(c.seats), err)
+		}
+		claimed = append(claimed, id)
+	}
+	if err := c.fill(); err != nil {
+		unclaim()
+		return err
+	}
+	for i, id := range claimed { // seats that wait are the last ones
+		c.fillSeat(c.seats[i], id)
+	}
+	return nil
+}
+
 // start gives a vacant seat its next process.
 func (c *crew) start(s *seat) {
 	id, err := c.claim(s)
@@ -77,6 +112,10 @@ func (c *crew) launch(s *seat, id shm.ID) (*worker, error) {
 // postpone tries again later what this master itself could not do.
 func (c *crew) postpone(s *seat, err error) {
 	now := time.Now()
+	if s.waits && errors.Is(err, shm.ErrNoSlot) {
+		s.due = now.Add(slotPause)
+		return
+	}
 	wait := max(s.died(fault, now), faults.first)
 	s.due = now.Add(wait)
 	c.log.Error("worker cannot be started", "slot", s.slot, "reason", err, "again_in", wait)
@@ -122,7 +161,7 @@ func (c *crew) hear(n news) {
 // serves takes note of a worker that is ready.
 func (c *crew) serves(w *worker) {
 	s := w.seat
-	w.phase, s.served = serving, true
+	w.phase, s.served, s.waits = serving, true, false
 	c.log.Debug("worker is ready", w.attrs("after", time.Since(w.startedAt))...)
 	if w == s.next {
 		c.succeed(s)
@@ -142,15 +181,37 @@ func (c *crew) serves(w *worker) {
 
 // checkComplete announces the end of the start.
 func (c *crew) checkComplete() {
-	if c.complete || c.stage != running {
+	if c.stage != running {
+		return
+	}
+	if c.complete {
+		c.checkAsked()
 		return
 	}
 	for _, s := range c.seats {
-		if !s.served {
+		if !s.served && !s.waits {
 			return
 		}
 	}
+	if err := c.ready(); err != nil {
+		c.giveUp(err)
+		return
+	}
 	c.complete = true
-	c.ready()
 	c.service.ready(len(c.seats))
+	if c.inherits {
+		c.resteer() // until now another master did
+		c.checkAsked()
+	}
+}
+
+// checkAsked makes the seats of an heir as many as are asked for, once each has
+// had a worker that can empty its queue.
+func (c *crew) checkAsked() {
+	if c.inherits && !slices.ContainsFunc(c.seats, func(s *seat) bool { return s.waits }) {
+		c.inherits = false
+		if !c.scale(c.asked) {
+			c.asked = len(c.seats) // a reload tries again
+		}
+	}
 }

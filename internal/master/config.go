@@ -13,6 +13,7 @@ import (
 	"iter"
 	"log/slog"
 
+	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/listen"
 	"github.com/fondue-server/fondue/internal/shm"
 )
@@ -48,6 +49,11 @@ type Config struct {
 	// MemoryLimit is what the server as a whole may use, in bytes; 0 = no limit.
 	MemoryLimit int64
 	Environ     []string // that the workers inherit, as os.Environ returns it
+
+	// Command is the path of the program and its arguments, as an upgrade starts
+	// it anew.
+	Command []string
+	Upgrade *handoff.Upgrade // what a master has handed over to this one; nil: a start
 }
 
 // Preload is a key that a server begins with.

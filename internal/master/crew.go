@@ -3,6 +3,7 @@ package master
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -83,13 +84,22 @@ type crew struct {
 	reconfigure func() (Settings, error)
 	// reopenLogs opens files anew that were moved.
 	reopenLogs func() error
-	ready      func() // called once, when every seat serves for the first time
-	inspect    func() // called from time to time: looks at what others may break
-	limit      time.Duration
+	// ready is called once, when every seat serves for the first time. An error
+	// ends the start.
+	ready   func() error
+	inspect func() // called from time to time: looks at what others may break
+	limit   time.Duration
 	// hangLimit is how long a worker may be silent; 0: for ever.
 	hangLimit time.Duration
 	limits    limits
 	service   service
+	// inherits: there is a master whose workers serve the same sockets until this
+	// one is ready. A seat may then wait for a slot that they leave.
+	inherits bool
+	// startHeir starts the program anew, to take over; handOver leaves it the
+	// listeners, but the dropped ones.
+	startHeir func() (pid int, channel io.ReadWriteCloser, err error)
+	handOver  func(dropped []int)
 
 	signals  <-chan os.Signal // for the master
 	children <-chan os.Signal // SIGCHLD
@@ -99,8 +109,10 @@ type crew struct {
 	reopened    time.Time    // when logs were opened anew last
 	watched     time.Time    // when the beats were looked at last
 	replacement *replacement // nil: none is under way
-	reloadedAt  time.Time    // of the last reload of all
-	recycleAt   time.Time    // no worker is over its limit before
+	heir        *heir        // nil: no upgrade is under way
+	heirNews    chan heirNews
+	reloadedAt  time.Time // of the last reload of all
+	recycleAt   time.Time // no worker is over its limit before
 
 	stage      stage
 	complete   bool // every seat has served
@@ -116,21 +128,9 @@ func (c *crew) run() error {
 	c.news = make(chan news)
 	c.done = make(chan struct{})
 	defer close(c.done)
-	var claimed []shm.ID
-	for i, s := range c.seats {
-		id, err := c.claim(s)
-		if err != nil {
-			c.unclaim(claimed)
-			return fmt.Errorf("worker %d of %d: %w; start fewer with --workers", i+1, len(c.seats), err)
-		}
-		claimed = append(claimed, id)
-	}
-	if err := c.fill(); err != nil {
-		c.unclaim(claimed)
+	c.heirNews = make(chan heirNews)
+	if err := c.begin(); err != nil {
 		return err
-	}
-	for i, s := range c.seats {
-		c.fillSeat(s, claimed[i])
 	}
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
@@ -151,6 +151,8 @@ func (c *crew) run() error {
 			c.reap()
 		case n := <-c.news:
 			c.hear(n)
+		case n := <-c.heirNews:
+			c.hearHeir(n)
 		case s := <-c.signals:
 			c.signal(s)
 		case <-alarm.C:
@@ -168,15 +170,10 @@ func (c *crew) run() error {
 	return c.failure
 }
 
-// unclaim gives back slots that no process was started for.
-func (c *crew) unclaim(claimed []shm.ID) {
-	for _, id := range claimed {
-		c.recover(id)
-	}
-}
-
 // gone reports that the crew was told to leave and has left.
-func (c *crew) gone() bool { return c.stage != running && len(c.workers) == 0 }
+func (c *crew) gone() bool {
+	return c.stage != running && len(c.workers) == 0 && (c.heir == nil || c.heir.handed)
+}
 
 // nextDue is the earliest moment at which overdue has something to do.
 func (c *crew) nextDue() time.Time {
@@ -193,6 +190,9 @@ func (c *crew) nextDue() time.Time {
 		if c.impatient(w) {
 			sooner(w.due)
 		}
+	}
+	if c.heir != nil && !c.heir.handed {
+		sooner(c.heir.due)
 	}
 	if c.stage != running {
 		return next
@@ -239,6 +239,7 @@ func (c *crew) overdue(now time.Time) {
 	if c.stage == running {
 		c.retire(now)
 	}
+	c.overdueHeir(now)
 	if c.stage == draining && !c.killAt.After(now) {
 		c.log.Warn("workers did not finish in time and are killed", "limit", c.limit)
 		c.killAll()

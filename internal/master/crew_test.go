@@ -313,17 +313,3 @@ func TestQuickStop(t *testing.T) {
 		})
 	}
 }
-
-func TestOtherSignalsAreHarmless(t *testing.T) {
-	perform(t, 1, func(f *theatre) {
-		f.startServing()
-		for _, s := range []unix.Signal{unix.SIGUSR2} {
-			f.signal(s)
-			if !strings.Contains(f.logged(), "signal="+unix.SignalName(s)) {
-				t.Errorf("%v is not in the log:\n%s", s, f.logged())
-			}
-		}
-		f.expectNothing()
-		f.close()
-	})
-}

@@ -37,6 +37,8 @@ func (c *crew) reap() {
 	for _, e := range c.procs.reap() {
 		if w := c.workerOf(e.pid); w != nil {
 			deaths = append(deaths, c.bury(w, e))
+		} else if c.heir != nil && c.heir.pid == e.pid {
+			c.heirEnded(e)
 		}
 	}
 	for _, d := range deaths {

@@ -35,7 +35,11 @@ func (m *Master) fill() error {
 		return fmt.Errorf("--preload, --args: %w: not all fit together; give less, or a larger --region-size with --fresh", err)
 	}
 	// The arguments first: they are never evicted, and the keys go beside them.
-	for _, step := range []func() error{m.setArgs, m.preload, m.pidFile.place} {
+	steps := []func() error{m.setArgs, m.preload, m.pidFile.place}
+	if m.lender != nil {
+		steps = nil // the pid file is its, still
+	}
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
 		}

@@ -28,7 +28,9 @@ type Master struct {
 	listeners []*listen.Listener
 	tenancy   *tenancy
 	filled    filling
-	misplaced string // what was last said about the region's path
+	lender    *lender // nil: none, or it has handed over
+	inherited int     // sockets of each inherited address that has one a seat; 0: none
+	misplaced string  // what was last said about the region's path
 
 	// undo takes back the steps of a start that failed, last one first.
 	undo []func() error
@@ -36,6 +38,10 @@ type Master struct {
 
 // New checks the configuration and touches nothing else.
 func New(cfg Config) (*Master, error) {
+	if cfg.Upgrade != nil {
+		// An heir finds the region as it is.
+		cfg.Join, cfg.Fresh, cfg.Preload, cfg.Args = true, false, nil, nil
+	}
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
@@ -63,6 +69,9 @@ func (m *Master) Run() error {
 			err = errors.Join(err, step())
 		}
 	}
+	if m.lender != nil {
+		m.lender.refuse(err)
+	}
 	if errors.Is(err, errStopped) {
 		return nil
 	}
@@ -74,7 +83,7 @@ func (m *Master) Run() error {
 // claimed, before the first worker starts.
 func (m *Master) serve() error {
 	m.undo = append(m.undo, m.pidFile.remove)
-	for _, step := range []func() error{m.cfg.checkFiles, m.pidFile.prepare, m.openAccessLog, m.openListeners, m.settle, m.openLifeline} {
+	for _, step := range []func() error{m.openLender, m.cfg.checkFiles, m.pidFile.prepare, m.openAccessLog, m.openListeners, m.settle, m.joinLender, m.openLifeline} {
 		if err := step(); err != nil {
 			return err
 		}

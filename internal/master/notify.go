@@ -44,6 +44,13 @@ func (s *service) reloading() {
 	s.tell(fmt.Sprintf("%s\nMONOTONIC_USEC=%d\nSTATUS=replacing the workers", daemon.SdNotifyReloading, now.Nano()/1000))
 }
 
+// leave tells that another process is the service's main one, and is ready. It
+// speaks for the service from here on.
+func (s *service) leave(pid int) {
+	s.tell(fmt.Sprintf("MAINPID=%d\n%s", pid, daemon.SdNotifyReady))
+	*s = service{tell: func(string) {}}
+}
+
 func (s *service) stopping() {
 	s.tell(daemon.SdNotifyStopping + "\nSTATUS=answering the last requests")
 }

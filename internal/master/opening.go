@@ -77,8 +77,22 @@ func (m *Master) openListeners() error {
 	m.undo = append(m.undo, m.closeListeners)
 	deadline := time.Now().Add(orphanLimit)
 	said := false
-	for _, spec := range m.cfg.Listen {
-		l, err := listen.Open(spec, m.cfg.Workers, m.cfg.Accept)
+	inherited := make([]*listen.Listener, len(m.cfg.Listen))
+	for i, spec := range m.cfg.Listen {
+		l, err := m.inheritListener(spec)
+		if err != nil {
+			return err
+		}
+		if l != nil {
+			inherited[i] = l
+			m.listeners = append(m.listeners, l)
+		}
+	}
+	for i, spec := range m.cfg.Listen {
+		if inherited[i] != nil {
+			continue
+		}
+		l, err := listen.Open(spec, m.seats(), m.cfg.Accept)
 		if errors.Is(err, listen.ErrInUse) {
 			if other := m.listenerOf(spec); other != "" {
 				return valueErrorf("--listen %s: it is the address of --listen %s in another spelling; give one of them", spec, other)
@@ -92,7 +106,7 @@ func (m *Master) openListeners() error {
 			if err := m.pause(orphanPause); err != nil {
 				return err
 			}
-			l, err = listen.Open(spec, m.cfg.Workers, m.cfg.Accept)
+			l, err = listen.Open(spec, m.seats(), m.cfg.Accept)
 		}
 		if err != nil {
 			return err
@@ -105,9 +119,9 @@ func (m *Master) openListeners() error {
 // listenerOf returns what was given for the listener that has the address
 // already, "" if none of this server's has.
 func (m *Master) listenerOf(spec listen.Spec) string {
-	for i, l := range m.listeners {
+	for _, l := range m.listeners {
 		if l.Covers(spec) {
-			return m.cfg.Listen[i].String()
+			return l.Spec().String()
 		}
 	}
 	return ""

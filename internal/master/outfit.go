@@ -1,6 +1,8 @@
 package master
 
 import (
+	"cmp"
+	"io"
 	"os"
 	"runtime"
 
@@ -24,6 +26,8 @@ func (m *Master) newCrew(procs processes) *crew {
 		asked:          m.cfg.Workers,
 		most:           m.mostWorkers(),
 		ready:          m.announce,
+		inherits:       m.lender != nil,
+		handOver:       m.handOver,
 		inspect:        m.watchRegion,
 		limit:          m.cfg.ShutdownTimeout,
 		hangLimit:      m.cfg.HangTimeout,
@@ -33,7 +37,8 @@ func (m *Master) newCrew(procs processes) *crew {
 		children:       m.children,
 	}
 	c.outfit = func(s *seat, id shm.ID) (handoff.Worker, []int) { return m.outfit(s, id, len(c.seats)) }
-	for i := range m.cfg.Workers {
+	c.startHeir = func() (int, io.ReadWriteCloser, error) { return m.startHeir(procs) }
+	for i := range m.seats() {
 		c.seats = append(c.seats, &seat{number: i, slot: -1})
 	}
 	return c
@@ -72,7 +77,7 @@ func (m *Master) outfit(s *seat, id shm.ID, of int) (handoff.Worker, []int) {
 		}
 	}
 	for _, l := range m.listeners {
-		w.Listeners = append(w.Listeners, handoff.Listener{FD: add(l.FD(s.number)), Network: l.Network(), Addr: l.Addr(), Shared: l.IsShared()})
+		w.Listeners = append(w.Listeners, handoff.Listener{FD: add(l.FD(s.number)), Network: l.Network(), Addr: l.Addr(), Shared: l.IsShared(), Kept: l.Kept()})
 	}
 	return w, descriptors
 }
@@ -89,9 +94,19 @@ func memoryShare(limit, region int64, workers int) int64 {
 	return share
 }
 
+// seats is how many there are at the start: the sockets that were inherited have
+// connections in their queues, and no others are opened before this server is in
+// charge, since they would be lost with it.
+func (m *Master) seats() int { return cmp.Or(m.inherited, m.cfg.Workers) }
+
 // announce says that every worker serves. From here on there are counts that
 // somebody relies on: no failure takes the region back.
-func (m *Master) announce() {
+func (m *Master) announce() error {
+	if m.lender != nil {
+		if err := m.takeOver(); err != nil {
+			return err
+		}
+	}
 	m.tenancy.restore = nil
 	m.filled = filling{}
 	var addresses []string
@@ -103,4 +118,5 @@ func (m *Master) announce() {
 		attrs = append(attrs, "evict", "clock") // keys may vanish: whoever reads this log should know
 	}
 	m.cfg.Log.Info("ready", attrs...)
+	return nil
 }

@@ -16,9 +16,10 @@ import (
 // pidFile is a file that holds this process's pid while it serves. Without a
 // path it is none.
 type pidFile struct {
-	path  string
-	draft string      // complete, but not in place yet
-	own   os.FileInfo // what this process put in place
+	path        string
+	predecessor int         // pid of the master that this one takes over from
+	draft       string      // complete, but not in place yet
+	own         os.FileInfo // what this process put in place
 }
 
 // prepare writes the file beside its path, so that what can fail does so before
@@ -96,7 +97,7 @@ func (p *pidFile) check() error {
 	if err != nil {
 		return err
 	}
-	if pid != 0 && pid != os.Getpid() && isMaster(pid) {
+	if pid != 0 && pid != os.Getpid() && pid != p.predecessor && isMaster(pid) {
 		return fmt.Errorf("it belongs to the running server with pid %d; choose another file or stop that server", pid)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -24,7 +25,11 @@ type processes interface {
 	// its ready pipe, whose number it adds to w. The descriptors stay open here.
 	// The caller closes ready.
 	spawn(w handoff.Worker, descriptors []int) (pid int, ready io.ReadCloser, err error)
-	// reap collects every worker that ended since the last call.
+	// spawnHeir starts a program as the heir of this process, which inherits the
+	// descriptors in this order from handoff.FirstFD on, and after them its end of
+	// the channel, whose number it adds to u. The caller closes the channel.
+	spawnHeir(command []string, u handoff.Upgrade, descriptors []int) (pid int, channel net.Conn, err error)
+	// reap collects every process that ended since the last call.
 	reap() []exit
 	kill(pid int, sig syscall.Signal) error
 	// memory is what a worker has resident that is not shared, in bytes; 0 where
@@ -51,7 +56,8 @@ func (e exit) String() string {
 
 // hostProcesses are the real ones.
 type hostProcesses struct {
-	environ  []string
+	environ  []string // of a worker
+	inherit  []string // of an heir
 	null     *os.File
 	children map[int]bool // started and not reaped
 	init     bool         // pid 1: orphans of the whole container come here
@@ -60,17 +66,28 @@ type hostProcesses struct {
 // managerVariables are between the service manager and the master.
 var managerVariables = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
 
+// ownVariables are meant for one process alone.
+var ownVariables = []string{handoff.UpgradeEnv, "WATCHDOG_PID"}
+
+// without is the environment less some variables.
+func without(environ, names []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return slices.Contains(names, name)
+	})
+}
+
 // newHostProcesses starts workers with the given environment.
 func newHostProcesses(environ []string) (*hostProcesses, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err
 	}
-	environ = slices.DeleteFunc(slices.Clone(environ), func(e string) bool {
-		name, _, _ := strings.Cut(e, "=")
-		return slices.Contains(managerVariables, name)
-	})
-	return &hostProcesses{environ: environ, null: null, children: map[int]bool{}, init: os.Getpid() == 1}, nil
+	inherit := without(environ, ownVariables)
+	return &hostProcesses{
+		environ: without(inherit, managerVariables), inherit: inherit,
+		null: null, children: map[int]bool{}, init: os.Getpid() == 1,
+	}, nil
 }
 
 func (h *hostProcesses) close() error { return h.null.Close() }
@@ -105,6 +122,40 @@ func (h *hostProcesses) spawn(w handoff.Worker, descriptors []int) (pid int, rea
 	}
 	h.children[pid] = true
 	return pid, ready, nil
+}
+
+func (h *hostProcesses) spawnHeir(command []string, u handoff.Upgrade, descriptors []int) (pid int, channel net.Conn, err error) {
+	if len(command) == 0 {
+		return 0, nil, errors.New("the path that this program was started by is not known")
+	}
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, nil, os.NewSyscallError("socketpair", err)
+	}
+	own := os.NewFile(uintptr(ends[0]), "upgrade channel")
+	defer own.Close()
+	defer unix.Close(ends[1]) // the end of file that tells of the heir's death needs it
+	if channel, err = net.FileConn(own); err != nil {
+		return 0, nil, err
+	}
+	u.ChannelFD = handoff.FirstFD + len(descriptors)
+	files := []uintptr{h.null.Fd(), uintptr(syscall.Stdout), uintptr(syscall.Stderr)}
+	for _, fd := range append(slices.Clip(descriptors), ends[1]) {
+		files = append(files, uintptr(fd))
+	}
+	text, err := u.Encode()
+	if err == nil {
+		pid, err = syscall.ForkExec(command[0], command, &syscall.ProcAttr{
+			Env:   append(slices.Clip(h.inherit), handoff.UpgradeEnv+"="+text),
+			Files: files,
+		})
+	}
+	if err != nil {
+		channel.Close()
+		return 0, nil, fmt.Errorf("start %s: %w", command[0], err)
+	}
+	h.children[pid] = true
+	return pid, channel, nil
 }
 
 func (h *hostProcesses) reap() []exit {

@@ -33,7 +33,7 @@ func (l limits) draw() uint64 {
 // recycle has workers replaced that are over a limit.
 func (c *crew) recycle(now time.Time) {
 	r := c.replacement
-	if c.limits == (limits{}) || c.stage != running || now.Before(c.recycleAt) || r != nil && !r.recycles {
+	if c.limits == (limits{}) || c.stage != running || c.heir != nil || now.Before(c.recycleAt) || r != nil && !r.recycles {
 		return
 	}
 	for _, s := range c.seats {

@@ -65,7 +65,8 @@ func (c *crew) adopt(s Settings) {
 			w.mostRequests = limits.draw()
 		}
 	}
-	if s.Workers != c.asked && c.scale(s.Workers) {
+	// The seats of an heir come to be so many by themselves.
+	if c.inherits || s.Workers != c.asked && c.scale(s.Workers) {
 		c.asked = s.Workers
 	}
 }

@@ -15,6 +15,7 @@ type seat struct {
 
 	avoided bool // new connections are steered to the other seats
 	served  bool // some worker of this seat was ready once
+	waits   bool // vacant, for want of a slot that somebody is about to leave
 
 	lasts int // workers that were started since it is retired
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -51,6 +52,8 @@ type theatre struct {
 	service     []string       // what the service manager was told
 	settings    Settings       // as a reload reads them
 	refused     error          // why it does not
+	readyFails  error
+	heirs       map[int]net.Conn // by pid: the heir's end of its channel
 }
 
 // perform starts a crew with the given number of seats in a bubble and hands
@@ -59,7 +62,7 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &theatre{
 			t: t, signals: make(chan os.Signal, 16), children: make(chan os.Signal, 1), ended: make(chan error, 1),
-			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8, frozen: map[int]bool{}, requests: map[int]uint64{}, draining: map[int]bool{},
+			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8, frozen: map[int]bool{}, requests: map[int]uint64{}, draining: map[int]bool{}, heirs: map[int]net.Conn{},
 			settings: Settings{Workers: seats, ShutdownTimeout: 30 * time.Second, HangTimeout: 10 * time.Second},
 		}
 		f.crew = &crew{
@@ -78,7 +81,9 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 			reconfigure:    func() (Settings, error) { return f.settings, f.refused },
 			asked:          seats,
 			reopenLogs:     func() error { f.noted("reopen"); return f.reopenFails },
-			ready:          func() { f.noted("ready") },
+			ready:          func() error { f.noted("ready"); return f.readyFails },
+			startHeir:      f.startHeir,
+			handOver:       func(dropped []int) { f.noted(fmt.Sprint("hand over, dropped ", dropped)) },
 			inspect:        func() {},
 			limit:          f.settings.ShutdownTimeout,
 			hangLimit:      f.settings.HangTimeout,
@@ -306,7 +311,13 @@ func (f *theatre) ends(status syscall.WaitStatus, pids ...int) {
 		f.mu.Lock()
 		f.exits = append(f.exits, exit{pid, status})
 		f.mu.Unlock()
-		f.pipe(pid).Close()
+		if p := f.pipe(pid); p != nil {
+			p.Close()
+		}
+		if heir := f.heirs[pid]; heir != nil {
+			heir.Close()
+			delete(f.heirs, pid)
+		}
 	}
 	select {
 	case f.children <- unix.SIGCHLD:
@@ -359,7 +370,7 @@ func (f *theatre) close() {
 	f.t.Helper()
 	f.signal(unix.SIGQUIT)
 	f.mu.Lock()
-	pids := slices.Collect(maps.Values(f.live))
+	pids := slices.Concat(slices.Collect(maps.Values(f.live)), slices.Collect(maps.Keys(f.heirs)))
 	f.mu.Unlock()
 	if len(pids) > 0 {
 		f.ends(killed, pids...)

@@ -16,6 +16,10 @@ func (c *crew) signal(sig os.Signal) {
 		return
 	}
 	name := unix.SignalName(s)
+	if c.heir != nil && (s == unix.SIGHUP || s == unix.SIGUSR2 || s == unix.SIGTTIN || s == unix.SIGTTOU) {
+		c.log.Warn("signal is left out: an upgrade is under way", "signal", name, "pid", c.heir.pid)
+		return
+	}
 	switch s {
 	case unix.SIGINT:
 		if c.interrupts++; c.interrupts > 1 {
@@ -31,12 +35,12 @@ func (c *crew) signal(sig os.Signal) {
 		c.reload()
 	case unix.SIGUSR1:
 		c.reopen()
+	case unix.SIGUSR2:
+		c.upgrade()
 	case unix.SIGTTIN:
 		c.more()
 	case unix.SIGTTOU:
 		c.less()
-	default:
-		c.log.Warn("signal is not supported yet", "signal", name)
 	}
 }
 
@@ -78,6 +82,7 @@ func (c *crew) quit(signal string) {
 		c.letGo()
 	}
 	c.killAll()
+	c.dismissHeir(unix.SIGKILL)
 }
 
 // drain is the graceful stop. The doors are closed before the first worker is
@@ -89,6 +94,7 @@ func (c *crew) drain(limit time.Duration) {
 	c.stage = draining
 	c.service.stopping()
 	c.killAt = time.Now().Add(limit + stopGrace)
+	c.dismissHeir(unix.SIGTERM)
 	c.shut()
 	for _, s := range slices.Concat(c.seats, c.retired) {
 		if s.worker != nil && s.worker.phase == hanging {

@@ -20,7 +20,7 @@
 //	16      8     pid          master   for people and logs; identity is slot + generation
 //	24      8     started      master   ms since 1970, for people
 //	32      8     spawns       master   processes this slot has had
-//	64      8     state        worker   starting, ready, draining
+//	64      8     state        worker   starting, ready, draining; a master's: not yet, now, no longer in charge of its listeners
 //	72      8     beat         worker   ms of the host's monotonic clock
 //	80      8     memory       worker   bytes
 //	128     8     requests     worker   of this slot since the region was created

@@ -122,6 +122,26 @@ func (s *Store) StateOf(slot int) State { return State(s.region.slot(slot).state
 // region was created.
 func (s *Store) RequestsOf(slot int) uint64 { return s.region.slot(slot).requests.Load() }
 
+// OwnerState is MasterState of the master that claimed this process's slot.
+func (s *Store) OwnerState() State { return s.MasterState(unpackID(s.slot.owner.Load())) }
+
+// MasterState is what a master said of itself last, also after its death: ready,
+// and draining when it has left its listeners to another master; starting, when
+// it has not got them from another one yet. It is 0 when the slot has the next
+// process.
+func (s *Store) MasterState(id ID) State {
+	if id.Slot < 0 || id.Slot >= s.region.slotCount() {
+		return 0
+	}
+	rec := s.region.slot(id.Slot)
+	state := State(rec.state.Load())
+	// enroll writes the owner first: with the old one the state is its own, too.
+	if unpackID(rec.owner.Load()) != id {
+		return 0
+	}
+	return state
+}
+
 // SetState tells what this process is doing.
 func (s *Store) SetState(st State) { put(&s.slot.state, uint64(st)) }
 

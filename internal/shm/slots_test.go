@@ -203,3 +203,33 @@ func TestScoreboardOverGenerations(t *testing.T) {
 		t.Fatalf("the slot counted %d requests, want %d", n, generations)
 	}
 }
+
+// A worker goes by its own master's last word, and never by that of whoever has
+// the master's slot next.
+func TestOwnerState(t *testing.T) {
+	t.Parallel()
+	r := heapRegion(t, Geometry{Size: MinSize, Slots: 2})
+	master, worker := attached(t, r)
+	for _, state := range []State{StateReady, StateStarting, StateDraining} {
+		master.SetState(state)
+		if got := worker.OwnerState(); got != state {
+			t.Fatalf("%v, want %v", got, state)
+		}
+	}
+	if err := master.Detach(); err != nil {
+		t.Fatal(err)
+	}
+	if got := worker.OwnerState(); got != StateDraining {
+		t.Fatalf("of a master that is gone: %v", got)
+	}
+	next, _, err := r.AttachMaster(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := worker.OwnerState(); got != 0 {
+		t.Fatalf("of another master: %v", got)
+	}
+	if _, err := next.Recover(worker.ID()); err != nil {
+		t.Fatal(err)
+	}
+}

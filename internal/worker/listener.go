@@ -24,6 +24,7 @@ type listener struct {
 	net.Listener
 	addr   string
 	shared bool // other workers accept from the same queue
+	kept   bool // its door is not this server's
 	raw    syscall.RawConn
 	conns  *conns
 	log    *slog.Logger
@@ -54,7 +55,7 @@ func inherit(l handoff.Listener, set *conns, log *slog.Logger) (*listener, error
 		return nil, fmt.Errorf("listener %s: %w", l.Addr, err)
 	}
 	return &listener{
-		Listener: nl, addr: l.Addr, shared: l.Shared, raw: raw, conns: set, log: log,
+		Listener: nl, addr: l.Addr, shared: l.Shared, kept: l.Kept, raw: raw, conns: set, log: log,
 		closing: make(chan struct{}),
 	}, nil
 }

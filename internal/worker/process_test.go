@@ -241,6 +241,37 @@ func TestMasterGone(t *testing.T) {
 	}
 }
 
+// TestMasterGoneWithAnHeir: the door stays open where it is another master's, or
+// somebody's outside.
+func TestMasterGoneWithAnHeir(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		state shm.State
+		kept  bool
+	}{
+		"handed over":       {shm.StateDraining, false},
+		"not yet in charge": {shm.StateStarting, false},
+		"kept outside":      {shm.StateReady, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			region, master := newRegion(t)
+			p := spawn(t, region, master, func(w *handoff.Worker, _ *exec.Cmd) { w.Listeners[0].Kept = c.kept })
+			p.awaitReady(t)
+			master.SetState(c.state)
+			p.lifeline.Close()
+			if code := p.exit(t); code != handoff.ExitOK {
+				t.Errorf("exit code %d", code)
+			}
+			other, err := net.DialTimeout("tcp", p.addr, 5*time.Second)
+			if err != nil {
+				t.Fatal("the door is closed: ", err)
+			}
+			other.Close()
+		})
+	}
+}
+
 func TestCannotBoot(t *testing.T) {
 	t.Parallel()
 	region, master := newRegion(t)

@@ -98,11 +98,9 @@ func Run(w handoff.Worker) int {
 	case <-orphaned:
 		log.Warn("the master is gone, leaving")
 		p, flushLimit = quick, 50*time.Millisecond
-		for _, l := range listeners {
-			if err := l.closeDoor(); err != nil {
-				log.Warn("cannot close the door", "addr", l.addr, "err", err)
-			}
-		}
+		if store.OwnerState() == shm.StateReady {
+			shutDoors(listeners, log)
+		} // else another master has the same sockets, and its workers accept
 	}
 	if cut := s.drain(p, orphaned); cut > 0 {
 		log.Warn("connections were cut off at the shutdown time-out", "connections", cut)
@@ -114,6 +112,18 @@ func Run(w handoff.Worker) int {
 	// that the slot is recovered once, by the master.
 	runtime.KeepAlive(region)
 	return code
+}
+
+// shutDoors lets no new connection into sockets that nobody will accept from.
+func shutDoors(listeners []*listener, log *slog.Logger) {
+	for _, l := range listeners {
+		if l.kept {
+			continue
+		}
+		if err := l.closeDoor(); err != nil {
+			log.Warn("cannot close the door", "addr", l.addr, "err", err)
+		}
+	}
 }
 
 // attach maps the region and takes the worker's slot in it.

@@ -1,0 +1,157 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/fondue-server/fondue/internal/handoff"
+	"github.com/fondue-server/fondue/internal/listen"
+	"github.com/fondue-server/fondue/internal/shm"
+)
+
+// handOverLimit bounds the wait for a lender that was told that its heir is
+// ready. Its loop needs milliseconds.
+const handOverLimit = 10 * time.Second
+
+// lender is the heir's half: the master that it takes over from.
+type lender struct {
+	handoff.Upgrade
+	channel net.Conn
+	taken   []bool // of Listeners: is served here, too
+}
+
+// openLender makes this process an heir, where it was started as one. An heir
+// finds the region as it is: what counts at the first start of a server alone is
+// left out.
+func (m *Master) openLender() error {
+	if m.cfg.Upgrade == nil {
+		return nil
+	}
+	u := *m.cfg.Upgrade
+	channel := os.NewFile(uintptr(u.ChannelFD), "upgrade channel")
+	conn, err := net.FileConn(channel)
+	if err := errors.Join(err, channel.Close()); err != nil {
+		return fmt.Errorf("%s: descriptor %d: %w", handoff.UpgradeEnv, u.ChannelFD, err)
+	}
+	m.lender = &lender{Upgrade: u, channel: conn, taken: make([]bool, len(u.Listeners))}
+	m.pidFile.predecessor = u.PID
+	return nil
+}
+
+// inheritListener takes over the lender's listener for the address; nil where it
+// had none.
+func (m *Master) inheritListener(spec listen.Spec) (*listen.Listener, error) {
+	if m.lender == nil {
+		return nil, nil
+	}
+	i := slices.IndexFunc(m.lender.Listeners, func(h listen.Handed) bool { return h.Spec == spec.String() })
+	for i >= 0 && m.lender.taken[i] {
+		next := slices.IndexFunc(m.lender.Listeners[i+1:], func(h listen.Handed) bool { return h.Spec == spec.String() })
+		if next < 0 {
+			return nil, nil
+		}
+		i += 1 + next
+	}
+	if i < 0 {
+		return nil, nil
+	}
+	l, err := listen.Inherit(m.lender.Listeners[i])
+	if err != nil {
+		return nil, err
+	}
+	m.lender.taken[i] = true
+	if shared := m.cfg.Accept == listen.Shared; spec.Network == listen.TCP && !l.Kept() && l.IsShared() != shared {
+		return nil, errors.Join(valueErrorf("--accept %s: the running server accepts otherwise, which can change at a restart only", m.cfg.Accept), l.Close())
+	}
+	if !l.IsShared() {
+		m.inherited = max(m.inherited, l.Sockets())
+	}
+	return l, nil
+}
+
+// joinLender looks whether the region is the one that is handed over.
+func (m *Master) joinLender() error {
+	switch {
+	case m.lender == nil:
+		return nil
+	case m.tenancy.region.Info().Instance != m.lender.Instance:
+		return valueErrorf("--region %s: it is not the running server's region, which can change at a restart only", m.cfg.Region)
+	}
+	// Until it takes over, its workers leave the doors alone when it dies.
+	m.tenancy.store.SetState(shm.StateStarting)
+	return nil
+}
+
+// refuse tells the lender why there will be no heir.
+func (l *lender) refuse(err error) {
+	if err == nil {
+		err = errStopped
+	}
+	_, _ = handoff.ReadyMessage{Error: err.Error()}.WriteTo(l.channel) // or it hears of the end
+	_ = l.channel.Close()
+}
+
+// takeOver makes the listeners this server's own, once its workers serve.
+func (m *Master) takeOver() error {
+	l := m.lender
+	message := handoff.ReadyMessage{Ready: true}
+	for i, taken := range l.taken {
+		if !taken {
+			message.Dropped = append(message.Dropped, i)
+		}
+	}
+	_, err := message.WriteTo(l.channel)
+	if err == nil {
+		err = l.channel.SetReadDeadline(time.Now().Add(handOverLimit))
+	}
+	if err == nil {
+		_, err = handoff.ReadReady(l.channel)
+	}
+	if err != nil && m.tenancy.store.MasterState(l.ID()) != shm.StateDraining {
+		return fmt.Errorf("the master with pid %d did not hand over: %w", l.PID, err)
+	}
+	m.tenancy.store.SetState(shm.StateReady)
+	for _, own := range m.listeners {
+		own.Own()
+	}
+	_ = l.channel.Close()
+	m.lender = nil
+	if err := m.pidFile.place(); err != nil {
+		m.cfg.Log.Error("the pid file is not this server's", "reason", err)
+	}
+	return nil
+}
+
+// startHeir starts the program anew with all that an heir needs.
+func (m *Master) startHeir(procs processes) (pid int, channel net.Conn, err error) {
+	if os.Getpid() == 1 {
+		return 0, nil, errors.New("this is process 1, whose end is that of its container; start another container instead")
+	}
+	id := m.tenancy.store.ID()
+	u := handoff.Upgrade{PID: os.Getpid(), Slot: id.Slot, Generation: id.Generation, Instance: m.tenancy.region.Info().Instance}
+	var descriptors []int
+	for _, l := range m.listeners {
+		u.Listeners = append(u.Listeners, l.Hand(func(fd int) int {
+			descriptors = append(descriptors, fd)
+			return handoff.FirstFD + len(descriptors) - 1
+		}))
+	}
+	return procs.spawnHeir(m.cfg.Command, u, descriptors)
+}
+
+// handOver leaves the listeners to an heir, but those that it does not serve.
+func (m *Master) handOver(dropped []int) {
+	for i, l := range m.listeners {
+		if !slices.Contains(dropped, i) {
+			l.Lend()
+		} else if err := l.CloseDoor(); err != nil {
+			m.cfg.Log.Error("a listener could not be closed to new connections", "listen", l.String(), "reason", err)
+		}
+	}
+	// From here on the heir is in charge.
+	m.tenancy.store.SetState(shm.StateDraining)
+}

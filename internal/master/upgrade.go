@@ -1,0 +1,173 @@
+package master
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/fondue-server/fondue/internal/handoff"
+	"golang.org/x/sys/unix"
+)
+
+// An upgrade starts the program anew, from the path that it was started by, as
+// this master's heir: it has the same sockets and the same region, and starts
+// workers beside those that are there. When all of them serve it says so, and
+// this master hands over: its workers finish what they have, and it leaves. An
+// heir that ends before, or says why it cannot start, changes nothing.
+//
+// There is one moment at which the listeners change hands: when this master's
+// state in the region becomes draining. Whoever dies before or after, the one
+// who is in charge then goes on, and no worker closes the other's door.
+
+// upgradeLimit is the time that an heir has to be ready.
+const upgradeLimit = 60 * time.Second
+
+// heir is the master's half of a process that is to take over.
+type heir struct {
+	pid     int
+	channel io.ReadWriteCloser
+	began   time.Time
+	due     time.Time // when it is killed
+	reason  string    // why it will not be ready
+	handed  bool      // it has taken over
+}
+
+// heirNews is what came, or did not come, from the channel.
+type heirNews struct {
+	heir    *heir
+	message handoff.ReadyMessage
+	err     error
+}
+
+// upgrade starts an heir.
+func (c *crew) upgrade() {
+	if !c.complete {
+		c.log.Warn("upgrade is left out: the server is still starting")
+		return
+	}
+	refuse := func(reason string) {
+		c.log.Error("upgrade is refused, this server goes on", "reason", reason)
+	}
+	// Both masters' workers serve for a while.
+	free, err := c.board.Claim(-1)
+	if err != nil {
+		refuse(err.Error() + "; make one free with TTOU first")
+		return
+	}
+	c.recover(free)
+	pid, channel, err := c.startHeir()
+	if err != nil {
+		refuse(err.Error())
+		return
+	}
+	if r := c.replacement; r != nil && !r.recycles {
+		c.log.Info("the rest of the reload is left to the upgrade", "replaced", r.done)
+	}
+	c.replacement = nil
+	c.log.Info("upgrading: the program is started anew and takes over when it is ready", "pid", pid)
+	c.service.reloading()
+	now := time.Now()
+	h := &heir{pid: pid, channel: channel, began: now, due: now.Add(upgradeLimit)}
+	c.heir = h
+	// The watcher ends with the message, with the process, or with the master.
+	go func() {
+		message, err := handoff.ReadReady(channel)
+		select {
+		case c.heirNews <- heirNews{h, message, err}:
+		case <-c.done:
+		}
+	}()
+}
+
+// hearHeir takes what came from the channel.
+func (c *crew) hearHeir(n heirNews) {
+	h := n.heir
+	if c.heir != h {
+		return // its end was noticed first
+	}
+	switch {
+	case n.err == nil && n.message.Ready && c.stage == running && h.reason == "":
+		c.bequeath(n.message.Dropped)
+		return
+	case n.err == nil && n.message.Ready:
+		h.reason = cmp.Or(h.reason, "this server stops")
+	case n.err == nil:
+		h.reason = cmp.Or(h.reason, n.message.Error)
+	case !errors.Is(n.err, handoff.ErrNoMessage):
+		h.reason = cmp.Or(h.reason, n.err.Error())
+	}
+	// It knows that it was not heard when the channel ends.
+	_ = h.channel.Close()
+	h.due = time.Now().Add(c.limit + stopGrace)
+}
+
+// bequeath leaves everything to the heir. With the hand-over done it is told so;
+// should that not reach it, it looks for itself.
+func (c *crew) bequeath(dropped []int) {
+	h := c.heir
+	h.handed = true
+	c.log.Info("upgraded: another master serves, and the workers of this one finish what they have", "pid", h.pid, "after", time.Since(h.began).Round(time.Millisecond))
+	c.stage, c.killAt = draining, time.Now().Add(c.limit+stopGrace)
+	c.handOver(dropped)
+	c.service.leave(h.pid)
+	if _, err := (handoff.ReadyMessage{Ready: true}).WriteTo(h.channel); err != nil {
+		c.log.Warn("the new master does not listen", "pid", h.pid, "reason", err)
+	}
+	_ = h.channel.Close()
+	c.dismissAll()
+	c.letGo()
+}
+
+// dismissAll tells the workers to leave. One that boots is told when it is ready.
+func (c *crew) dismissAll() {
+	for _, w := range slices.Clone(c.workers) {
+		if w.phase == serving {
+			c.dismiss(w)
+		}
+	}
+}
+
+// heirEnded deals with the end of an heir: everything is as it was.
+func (c *crew) heirEnded(e exit) {
+	h := c.heir
+	c.heir = nil
+	_ = h.channel.Close()
+	switch {
+	case h.handed:
+		c.log.Error("the new master has ended", "pid", h.pid, "end", e.String())
+		return
+	case c.stage != running:
+		return
+	}
+	c.service.ready(len(c.seats))
+	c.log.Error("upgrade failed, this server goes on", "pid", h.pid, "end", e.String(), "reason", cmp.Or(h.reason, "it ended before it was ready"))
+}
+
+// dismissHeir ends an heir that has not taken over.
+func (c *crew) dismissHeir(sig unix.Signal) {
+	if h := c.heir; h != nil && !h.handed {
+		h.reason = "this server stops"
+		h.due = c.killAt
+		c.killHeir(sig)
+	}
+}
+
+// overdueHeir ends one that is not ready in time.
+func (c *crew) overdueHeir(now time.Time) {
+	h := c.heir
+	if h == nil || h.handed || h.due.After(now) {
+		return
+	}
+	h.reason = cmp.Or(h.reason, fmt.Sprintf("it was not ready within %v", upgradeLimit))
+	h.due = now.Add(time.Hour) // once is enough
+	c.killHeir(unix.SIGKILL)
+}
+
+func (c *crew) killHeir(sig unix.Signal) {
+	if err := c.procs.kill(c.heir.pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
+		c.log.Error("signal to the new master failed", "pid", c.heir.pid, "signal", unix.SignalName(sig), "reason", err)
+	}
+}

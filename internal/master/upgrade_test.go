@@ -1,0 +1,310 @@
+package master
+
+import (
+	"io"
+	"net"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fondue-server/fondue/internal/handoff"
+	"github.com/fondue-server/fondue/internal/shm"
+	"golang.org/x/sys/unix"
+)
+
+// usr2 starts a crew that serves and upgrades it; the heir's pid follows those
+// of the workers.
+func (f *theatre) usr2() (heir net.Conn) {
+	f.t.Helper()
+	f.startServing()
+	f.pass(time.Second)
+	f.signal(unix.SIGUSR2)
+	return f.heirs[f.last()]
+}
+
+// reports sends the heir's message; what the master answers is awaited.
+func (f *theatre) reports(heir net.Conn, m handoff.ReadyMessage) (answer chan handoff.ReadyMessage) {
+	f.t.Helper()
+	if _, err := m.WriteTo(heir); err != nil {
+		f.t.Fatal(err)
+	}
+	answer = make(chan handoff.ReadyMessage, 1)
+	go func() { // ends with the answer, or the end of the channel
+		defer close(answer)
+		if m, err := handoff.ReadReady(heir); err == nil {
+			answer <- m
+		}
+	}()
+	synctest.Wait()
+	return answer
+}
+
+// The heir is told that it is in charge when it is; the workers finish what they
+// have, and no door is closed.
+func TestUpgrade(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		heir := f.usr2()
+		f.expect("claim 2", "recover 2.0", "heir 103")
+		for _, s := range []unix.Signal{unix.SIGHUP, unix.SIGUSR2, unix.SIGTTIN, unix.SIGTTOU} {
+			f.signal(s)
+		}
+		f.expectNothing()
+		f.wantLog("an upgrade is under way")
+		f.ends(killed, 101) // as at any other time
+		f.says(104, isReady)
+		f.expect("recover 0.0", "claim 0", "spawn 0.1")
+		if m, ok := <-f.reports(heir, handoff.ReadyMessage{Ready: true, Dropped: []int{1}}); !ok || !m.Ready {
+			t.Fatalf("the heir was told %+v, %v", m, ok)
+		}
+		f.expect("hand over, dropped [1]", "SIGTERM 102", "SIGTERM 104", "close")
+		f.ends(exited(handoff.ExitOK), 102)
+		f.signal(unix.SIGTERM) // it leaves already
+		f.expect("recover 1.0")
+		f.ends(exited(handoff.ExitOK), 104)
+		if err := f.over(); err != nil {
+			t.Error(err)
+		}
+		f.wantLog("upgraded: another master serves")
+		if want := []string{"MAINPID=103\nREADY=1"}; !slices.Equal(f.service[len(f.service)-1:], want) {
+			t.Errorf("the service manager was told %q, want %q at the end", f.service, want)
+		}
+	})
+}
+
+// Whatever becomes of an heir that has not taken over, all is as it was.
+func TestUpgradeFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		fail func(f *theatre, heir net.Conn)
+		log  string
+	}{
+		"cannot start": {func(f *theatre, heir net.Conn) {
+			f.reports(heir, handoff.ReadyMessage{Error: "no such thing"})
+			f.ends(exited(1), 103)
+		}, `end="exit code 1" reason="no such thing"`},
+		"knows nothing of upgrades": {func(f *theatre, heir net.Conn) {
+			heir.Close()
+			f.ends(exited(0), 103)
+		}, `reason="it ended before it was ready"`},
+		"killed": {func(f *theatre, heir net.Conn) { f.ends(killed, 103) }, "end=SIGKILL"},
+		"talks nonsense": {func(f *theatre, heir net.Conn) {
+			go heir.Write([]byte("HTTP/1.1 200 OK\n"))
+			synctest.Wait()
+			f.pass(f.crew.limit + stopGrace)
+			f.expect("SIGKILL 103")
+			f.ends(killed, 103)
+		}, "ready message cannot be read"},
+		"never ready": {func(f *theatre, heir net.Conn) {
+			f.pass(upgradeLimit)
+			f.expect("SIGKILL 103")
+			f.ends(killed, 103)
+		}, `reason="it was not ready within 1m0s"`},
+		"ready too late": {func(f *theatre, heir net.Conn) {
+			f.pass(upgradeLimit)
+			f.expect("SIGKILL 103")
+			if m, ok := <-f.reports(heir, isReady); ok {
+				f.t.Errorf("it was told %+v", m)
+			}
+			f.ends(killed, 103)
+		}, `reason="it was not ready within 1m0s"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			perform(t, 2, func(f *theatre) {
+				heir := f.usr2()
+				f.expect("claim 2", "recover 2.0", "heir 103")
+				c.fail(f, heir)
+				f.expectNothing()
+				f.wantLog("upgrade failed, this server goes on")
+				f.wantLog(c.log)
+				if last := f.service[len(f.service)-1]; last != "READY=1\nSTATUS=serving with 2 workers" {
+					t.Errorf("the service manager was told %q at last", last)
+				}
+				f.signal(unix.SIGHUP)
+				f.expect("claim 2", "spawn 2.1")
+				f.says(104, isReady)
+				f.says(105, isReady)
+				f.signal(unix.SIGUSR2)
+				f.expect("heir 106")
+				f.close()
+			})
+		})
+	}
+}
+
+func TestUpgradeIsRefused(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.start()
+		f.signal(unix.SIGUSR2)
+		f.wantLog("still starting")
+		f.says(101, isReady)
+		f.says(102, isReady)
+		f.expect("spawn 1.0", "ready")
+		f.slots = 2
+		f.signal(unix.SIGUSR2)
+		f.expectNothing()
+		f.wantLog("make one free with TTOU first")
+		f.slots = 8
+		f.failSpawns(unix.ENOEXEC)
+		f.signal(unix.SIGUSR2)
+		f.expect("claim 2", "recover 2.0")
+		f.wantLog(`msg="upgrade is refused, this server goes on" reason="exec format error"`)
+		f.failSpawns(nil)
+		f.close()
+	})
+}
+
+// The workers that a reload has not replaced yet will be by the upgrade.
+func TestUpgradeDuringReload(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.hup()
+		f.expect("claim 2", "spawn 2.0")
+		f.signal(unix.SIGUSR2)
+		f.expect("claim 3", "recover 3.0", "heir 104")
+		f.wantLog("the rest of the reload is left to the upgrade")
+		f.says(103, isReady)
+		f.expect("SIGTERM 101")
+		<-f.reports(f.heirs[104], isReady)
+		f.expect("hand over, dropped []", "SIGTERM 102", "SIGTERM 103", "close")
+		f.close()
+	})
+}
+
+// A worker that is booting at the hand-over is told to leave when it can hear it.
+func TestUpgradeWhileAWorkerBoots(t *testing.T) {
+	perform(t, 1, func(f *theatre) {
+		heir := f.usr2()
+		f.ends(killed, 101)
+		f.expect("recover 0.0", "claim 0", "spawn 0.1")
+		<-f.reports(heir, isReady)
+		f.expect("hand over, dropped []", "close")
+		f.says(103, isReady)
+		f.expect("SIGTERM 103")
+		f.ends(exited(handoff.ExitOK), 103)
+		if err := f.over(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Workers that do not finish are killed, and those that die are not followed.
+func TestUpgradedWorkersLinger(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		heir := f.usr2()
+		<-f.reports(heir, isReady)
+		f.expect("SIGTERM 101", "SIGTERM 102", "close")
+		f.ends(crashed, 101)
+		f.expect("recover 0.0")
+		f.pass(f.crew.limit + stopGrace)
+		f.expect("SIGKILL 102")
+		f.ends(killed, 102)
+		if err := f.over(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Who stops the server stops the upgrade, too, and is not followed by an heir
+// that is ready a moment later.
+func TestStopDuringUpgrade(t *testing.T) {
+	perform(t, 1, func(f *theatre) {
+		heir := f.usr2()
+		f.signal(unix.SIGTERM)
+		f.expect("SIGTERM 102", "doors", "SIGTERM 101", "close")
+		if m, ok := <-f.reports(heir, isReady); ok {
+			t.Errorf("the heir was told %+v", m)
+		}
+		f.ends(exited(handoff.ExitOK), 101)
+		f.expect("recover 0.0")
+		f.ends(exited(0), 102)
+		if err := f.over(); err != nil {
+			t.Error(err)
+		}
+	})
+	perform(t, 1, func(f *theatre) {
+		f.usr2()
+		f.signal(unix.SIGQUIT)
+		f.expect("doors", "close", "SIGKILL 101", "SIGKILL 102")
+		f.ends(killed, 101, 102)
+		if err := f.over(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The heir's side: seats without a slot wait until the other master's workers
+// have left theirs; then the number of seats becomes what is asked for.
+func TestHeir(t *testing.T) {
+	perform(t, 3, func(f *theatre) {
+		f.crew.inherits, f.crew.asked = true, 2
+		f.slots = 1
+		f.start()
+		f.expect("claim 0", "fill", "spawn 0.0")
+		f.pass(time.Second)
+		f.says(101, isReady) // enough to be in charge
+		f.expect("ready", "steer [true false false]")
+		f.slots = 8
+		f.pass(slotPause)
+		f.expect("claim 1", "spawn 1.0", "claim 2", "spawn 2.0")
+		f.says(102, isReady)
+		f.expect("steer [true true false]")
+		f.says(103, isReady)
+		f.expect("steer [true true true]", "steer [true true false]")
+		f.pass(retireGrace)
+		f.expect("SIGTERM 103")
+		f.close()
+	})
+}
+
+// A reload of an heir whose seats wait leaves their number until then.
+func TestReloadOfAnHeir(t *testing.T) {
+	perform(t, 3, func(f *theatre) {
+		f.crew.inherits = true
+		f.slots = 2
+		f.start()
+		f.says(101, isReady)
+		f.says(102, isReady)
+		f.settings.Workers = 1
+		f.signal(unix.SIGHUP)
+		if n := len(f.crew.seats); n != 3 {
+			t.Errorf("%d seats while one waits for its worker, want 3", n)
+		}
+		f.slots = 8
+		f.pass(slotPause)
+		f.says(103, isReady)
+		if n := len(f.crew.seats); n != 1 {
+			t.Errorf("%d seats, want 1", n)
+		}
+		f.close()
+	})
+}
+
+func TestHeirIsNotInCharge(t *testing.T) {
+	perform(t, 1, func(f *theatre) {
+		f.crew.inherits, f.crew.asked = true, 1
+		f.readyFails = shm.ErrInUse
+		f.start()
+		f.says(101, isReady)
+		f.expect("ready", "doors", "SIGTERM 101", "close")
+		f.ends(exited(handoff.ExitOK), 101)
+		if err := f.over(); err != shm.ErrInUse {
+			t.Error(err)
+		}
+	})
+}
+
+func (f *theatre) startHeir() (int, io.ReadWriteCloser, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.spawnFails != nil {
+		return 0, nil, f.spawnFails
+	}
+	f.lastPID++
+	own, theirs := net.Pipe()
+	f.heirs[f.lastPID] = theirs
+	f.note("heir %d", f.lastPID)
+	return f.lastPID, own, nil
+}
+
+func (f *theatre) spawnHeir([]string, handoff.Upgrade, []int) (int, net.Conn, error) {
+	panic("the crew starts heirs by its own field")
+}
