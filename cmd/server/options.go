@@ -71,7 +71,7 @@ type serveOptions struct {
 
 	file  string // of --config
 	check bool
-	// again: this is not the start but a reload.
+	// again: this is not the start but a reload or an upgrade.
 	again bool
 }
 
@@ -165,7 +165,7 @@ func object(o option) option {
 }
 
 // content declares an option whose value stands for what a server begins with.
-// A reload only asks whether it is the same value: a file that it names may be
+// Later it only matters whether it is the same value: a file that it names may be
 // gone by then.
 func content[T any](s *serveOptions, name, arg string, target *T, parse func(string) (T, error), usage string) option {
 	o := flag(name, arg, target, func(text string) (none T, _ error) {

@@ -12,7 +12,12 @@ import (
 )
 
 func serve(p process, args []string) error {
+	upgrade, inherits, err := handoff.UpgradeFromEnv(p.lookup)
+	if err != nil {
+		return usagef("%v; the variable is set by a master alone", err)
+	}
 	s := newServeOptions()
+	s.again = inherits
 	config, flags, err := s.read(args, p.lookup)
 	if errors.Is(err, errHelp) {
 		fmt.Fprint(p.stdout, serveHelp)
@@ -29,9 +34,7 @@ func serve(p process, args []string) error {
 	config.Level = new(slog.LevelVar)
 	config.Level.Set(level)
 	config.Environ, config.Command = p.environ(), p.command
-	if upgrade, is, err := handoff.UpgradeFromEnv(p.lookup); err != nil {
-		return usagef("%v; the variable is set by a master alone", err)
-	} else if is {
+	if inherits {
 		config.Upgrade = &upgrade
 	}
 	var queue *logging.Queue

@@ -162,3 +162,37 @@ func TestConfigIsWrongAtTheStart(t *testing.T) {
 		t.Errorf("the region: %v", err)
 	}
 }
+
+// TestUpgradeReadsTheConfig: as a start does, but what a server begins with.
+func TestUpgradeReadsTheConfig(t *testing.T) {
+	t.Parallel()
+	preload := filepath.Join(t.TempDir(), "preload.json")
+	if err := os.WriteFile(preload, []byte(`{"a": 1}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := "preload = \"" + preload + "\"\n"
+	s := startConfigured(t, text+"workers = 1\n")
+	if err := os.Remove(preload); err != nil {
+		t.Fatal(err)
+	}
+	s.write(text + "workers = 3\nevict = \"clock\"\n")
+	s.Upgrade()
+	region, err := shm.OpenReadOnly(s.Region)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer region.Close()
+	e2e.Eventually(t, time.Minute, "three workers, and no other", func() bool {
+		return len(pids(region)) == 3 && len(region.Slots()) == 4
+	})
+	var policy struct {
+		Evict string `json:"evict"`
+	}
+	s.Get("/v1/region").WantStatus(200).Decode(&policy)
+	if policy.Evict != "clock" {
+		t.Errorf("policy %+v", policy)
+	}
+	s.reload(text + "workers = 1\n")
+	e2e.Eventually(t, time.Minute, "one worker", func() bool { return len(region.Slots()) == 2 })
+	s.Stop()
+}
