@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -167,4 +168,37 @@ func (l *Load) stopped() bool {
 	default:
 		return false
 	}
+}
+
+// AskOnce sends one POST on a connection of its own, calls sent when that is done
+// or has failed, and reads the answer.
+func AskOnce(addr, path string, sent func()) error {
+	network, target := "tcp", addr
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		network, target = "unix", path
+	}
+	conn, err := net.DialTimeout(network, target, requestLimit)
+	if err != nil {
+		sent()
+		return err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(requestLimit)) // a TCP or Unix connection takes deadlines
+	_, err = io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: fondue\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	sent()
+	if err != nil {
+		return err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if _, err := io.ReadAll(response.Body); err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", response.StatusCode)
+	}
+	return nil
 }

@@ -62,17 +62,31 @@ func (s *Server) Children() []int {
 
 // parentOf returns 0 for a process that is gone.
 func parentOf(pid int) (parent int, state byte) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return 0, 0
-	}
-	// The command's name, in brackets, may hold anything; what follows may not.
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	fields := statOf("/proc/" + strconv.Itoa(pid) + "/stat")
 	if len(fields) < 2 {
 		return 0, 0
 	}
 	parent, _ = strconv.Atoi(fields[1])
 	return parent, fields[0][0]
+}
+
+// state is that of a thread, 0 for one that is gone.
+func state(pid int, thread string) byte {
+	fields := statOf("/proc/" + strconv.Itoa(pid) + "/task/" + thread + "/stat")
+	if len(fields) < 1 {
+		return 0
+	}
+	return fields[0][0]
+}
+
+// statOf is what a stat file says from the state on, nothing for one that is gone.
+func statOf(path string) []string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	// The command's name, in brackets, may hold anything; what follows may not.
+	return strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 }
 
 // Kill sends SIGKILL to a worker of this server.
@@ -82,6 +96,23 @@ func (s *Server) Kill(pid int) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		s.tb.Fatalf("kill worker %d: %v", pid, err)
 	}
+}
+
+// StopProcess sends SIGSTOP to a worker and waits until none of its threads runs.
+func (s *Server) StopProcess(pid int) {
+	s.tb.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		s.tb.Fatal(err)
+	}
+	Eventually(s.tb, exitLimit, "the worker to stop", func() bool {
+		threads, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
+		for _, thread := range threads {
+			if state(pid, thread.Name()) != 'T' {
+				return false
+			}
+		}
+		return err == nil
+	})
 }
 
 // remember notes the workers of now, for WantNoOrphans.

@@ -23,6 +23,12 @@ const FirstFD = 3
 // None stands for a descriptor that was not handed over.
 const None = -1
 
+// LifelineSockets is the one message that comes down a worker's lifeline: the
+// listening sockets that come with it have connections in their queues that
+// nobody else accepts. The worker serves those and closes its descriptors of the
+// sockets. The end of the lifeline means that the master is gone.
+const LifelineSockets = 'a'
+
 // Exit codes of a worker. The master decides by them, so they are a contract.
 const (
 	ExitOK      = 0 // drained and left
@@ -42,7 +48,7 @@ type Worker struct {
 	Generation uint32 `json:"generation"`
 
 	RegionFD    int `json:"region_fd"`
-	LifelineFD  int `json:"lifeline_fd"`   // read end; end of file = the master is gone
+	LifelineFD  int `json:"lifeline_fd"`   // a stream socket, see LifelineSockets
 	ReadyFD     int `json:"ready_fd"`      // write end; one ready message, then closed
 	AccessLogFD int `json:"access_log_fd"` // append mode, or None
 	// AccessLogPath is where to open it anew when the logs were moved; "" where

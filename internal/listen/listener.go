@@ -117,6 +117,20 @@ func (l *Listener) FD(slot int) int {
 	return l.fds[slot]
 }
 
+// Queued is how many connections wait in the queue of a slot's socket; 0 where
+// that is not known.
+func (l *Listener) Queued(slot int) int {
+	if l.spec.Network != TCP {
+		return 0
+	}
+	// Of a listening socket the kernel tells the length of its queue there.
+	info, err := unix.GetsockoptTCPInfo(l.FD(slot), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0
+	}
+	return int(info.Unacked)
+}
+
 // Network returns TCP or Unix.
 func (l *Listener) Network() string { return l.spec.Network }
 

@@ -82,6 +82,10 @@ type crew struct {
 	// reconfigure reads the settings again; outfit follows them from then on. On
 	// an error everything is as it was.
 	reconfigure func() (Settings, error)
+	// queued is how many connections wait in the queues of the seat's own sockets,
+	// and socketsOf are those.
+	queued    func(s *seat) int
+	socketsOf func(s *seat) []int
 	// reopenLogs opens files anew that were moved.
 	reopenLogs func() error
 	// ready is called once, when every seat serves for the first time. An error
@@ -108,6 +112,7 @@ type crew struct {
 
 	reopened    time.Time    // when logs were opened anew last
 	watched     time.Time    // when the beats were looked at last
+	adopter     int          // seat that is asked next to empty another's queue
 	replacement *replacement // nil: none is under way
 	heir        *heir        // nil: no upgrade is under way
 	heirNews    chan heirNews
@@ -161,6 +166,7 @@ func (c *crew) run() error {
 			c.sweep()
 		case now := <-watch.C:
 			c.watch(now)
+			c.adopt(now)
 			c.recycle(now)
 			c.service.alive(now)
 		case <-inspect.C:

@@ -24,7 +24,6 @@ type Master struct {
 
 	pidFile   pidFile
 	accessLog int // descriptor, or handoff.None; open until the process ends
-	lifeline  [2]int
 	listeners []*listen.Listener
 	tenancy   *tenancy
 	filled    filling
@@ -83,7 +82,7 @@ func (m *Master) Run() error {
 // claimed, before the first worker starts.
 func (m *Master) serve() error {
 	m.undo = append(m.undo, m.pidFile.remove)
-	for _, step := range []func() error{m.openLender, m.cfg.checkFiles, m.pidFile.prepare, m.openAccessLog, m.openListeners, m.settle, m.joinLender, m.openLifeline} {
+	for _, step := range []func() error{m.openLender, m.cfg.checkFiles, m.pidFile.prepare, m.openAccessLog, m.openListeners, m.settle, m.joinLender} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -105,7 +104,7 @@ func (m *Master) serve() error {
 
 // leave is the end of a server that had started.
 func (m *Master) leave() error {
-	err := errors.Join(m.closeListeners(), m.tenancy.leave(), m.pidFile.remove(), m.closeLifeline())
+	err := errors.Join(m.closeListeners(), m.tenancy.leave(), m.pidFile.remove())
 	m.undo = nil
 	return err
 }

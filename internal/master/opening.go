@@ -170,6 +170,25 @@ func (m *Master) resizeListeners(sockets int) error {
 	return all
 }
 
+// socketsOf are the sockets that the seat's worker alone accepts from.
+func (m *Master) socketsOf(s *seat) (sockets []int) {
+	for _, l := range m.listeners {
+		if !l.IsShared() {
+			sockets = append(sockets, l.FD(s.number))
+		}
+	}
+	return sockets
+}
+
+func (m *Master) queued(s *seat) (connections int) {
+	for _, l := range m.listeners {
+		if !l.IsShared() {
+			connections += l.Queued(s.number)
+		}
+	}
+	return connections
+}
+
 func (m *Master) steer(live []bool) error {
 	var all error
 	for _, l := range m.listeners {
@@ -188,18 +207,4 @@ func (m *Master) settle() (err error) {
 		m.undo = append(m.undo, m.tenancy.undo)
 	}
 	return err
-}
-
-// openLifeline makes the pipe whose only write end is this process's: the
-// kernel closes it, however the master ends, and the workers notice.
-func (m *Master) openLifeline() error {
-	if err := unix.Pipe2(m.lifeline[:], unix.O_CLOEXEC); err != nil {
-		return fmt.Errorf("lifeline: %w", err)
-	}
-	m.undo = append(m.undo, m.closeLifeline)
-	return nil
-}
-
-func (m *Master) closeLifeline() error {
-	return errors.Join(unix.Close(m.lifeline[0]), unix.Close(m.lifeline[1]))
 }

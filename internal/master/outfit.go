@@ -21,6 +21,8 @@ func (m *Master) newCrew(procs processes) *crew {
 		fill:           m.fill,
 		resize:         m.resizeListeners,
 		steer:          m.steer,
+		queued:         m.queued,
+		socketsOf:      m.socketsOf,
 		reopenLogs:     m.reopenAccessLog,
 		reconfigure:    m.reconfigure,
 		asked:          m.cfg.Workers,
@@ -69,7 +71,6 @@ func (m *Master) outfit(s *seat, id shm.ID, of int) (handoff.Worker, []int) {
 		return handoff.FirstFD + len(descriptors) - 1
 	}
 	w.RegionFD = add(int(m.tenancy.region.File().Fd()))
-	w.LifelineFD = add(m.lifeline[0])
 	if m.accessLog != handoff.None {
 		w.AccessLogFD = add(m.accessLog)
 		if m.accessLog != unix.Stdout {

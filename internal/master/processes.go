@@ -22,8 +22,8 @@ const workerName = "fondue: worker "
 type processes interface {
 	// spawn starts a worker that inherits the descriptors, which are the
 	// caller's own numbers, in this order from handoff.FirstFD on, and after them
-	// its ready pipe, whose number it adds to w. The descriptors stay open here.
-	// The caller closes ready.
+	// its lifeline and its ready pipe, whose numbers it adds to w. The descriptors
+	// stay open here. The caller closes ready.
 	spawn(w handoff.Worker, descriptors []int) (pid int, ready io.ReadCloser, err error)
 	// spawnHeir starts a program as the heir of this process, which inherits the
 	// descriptors in this order from handoff.FirstFD on, and after them its end of
@@ -32,6 +32,8 @@ type processes interface {
 	// reap collects every process that ended since the last call.
 	reap() []exit
 	kill(pid int, sig syscall.Signal) error
+	// hand sends sockets down a worker's lifeline.
+	hand(pid int, sockets []int) error
 	// memory is what a worker has resident that is not shared, in bytes; 0 where
 	// that is not known.
 	memory(pid int) uint64
@@ -59,8 +61,8 @@ type hostProcesses struct {
 	environ  []string // of a worker
 	inherit  []string // of an heir
 	null     *os.File
-	children map[int]bool // started and not reaped
-	init     bool         // pid 1: orphans of the whole container come here
+	children map[int]int // started and not reaped, each with this end of its lifeline, or handoff.None
+	init     bool        // pid 1: orphans of the whole container come here
 }
 
 // managerVariables are between the service manager and the master.
@@ -86,22 +88,36 @@ func newHostProcesses(environ []string) (*hostProcesses, error) {
 	inherit := without(environ, ownVariables)
 	return &hostProcesses{
 		environ: without(inherit, managerVariables), inherit: inherit,
-		null: null, children: map[int]bool{}, init: os.Getpid() == 1,
+		null: null, children: map[int]int{}, init: os.Getpid() == 1,
 	}, nil
 }
 
-func (h *hostProcesses) close() error { return h.null.Close() }
+// close lets go of what is left: workers that were not reaped hear that this
+// process is gone.
+func (h *hostProcesses) close() error {
+	for pid := range h.children {
+		h.forget(pid)
+	}
+	return h.null.Close()
+}
 
 func (h *hostProcesses) spawn(w handoff.Worker, descriptors []int) (pid int, ready io.ReadCloser, err error) {
 	ready, theirs, err := os.Pipe()
 	if err != nil {
 		return 0, nil, err
 	}
-	// The end of file that tells of a worker's death needs this end closed here.
+	// The end of file that tells of a death, there or here, needs these closed.
 	defer theirs.Close()
-	w.ReadyFD = handoff.FirstFD + len(descriptors)
+	line, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		ready.Close()
+		return 0, nil, os.NewSyscallError("socketpair", err)
+	}
+	defer unix.Close(line[1])
+	w.LifelineFD = handoff.FirstFD + len(descriptors)
+	w.ReadyFD = w.LifelineFD + 1
 	files := []uintptr{h.null.Fd(), uintptr(syscall.Stdout), uintptr(syscall.Stderr)}
-	for _, fd := range descriptors {
+	for _, fd := range append(slices.Clip(descriptors), line[1]) {
 		files = append(files, uintptr(fd))
 	}
 	files = append(files, theirs.Fd())
@@ -118,9 +134,10 @@ func (h *hostProcesses) spawn(w handoff.Worker, descriptors []int) (pid int, rea
 	}
 	if err != nil {
 		ready.Close()
+		unix.Close(line[0])
 		return 0, nil, fmt.Errorf("start /proc/self/exe: %w", err)
 	}
-	h.children[pid] = true
+	h.children[pid] = line[0]
 	return pid, ready, nil
 }
 
@@ -154,7 +171,7 @@ func (h *hostProcesses) spawnHeir(command []string, u handoff.Upgrade, descripto
 		channel.Close()
 		return 0, nil, fmt.Errorf("start %s: %w", command[0], err)
 	}
-	h.children[pid] = true
+	h.children[pid] = handoff.None
 	return pid, channel, nil
 }
 
@@ -162,7 +179,7 @@ func (h *hostProcesses) reap() []exit {
 	var ended []exit
 	for pid := range h.children {
 		if got, status := waitNoHang(pid); got == pid {
-			delete(h.children, pid)
+			h.forget(pid)
 			ended = append(ended, exit{pid, status})
 		}
 	}
@@ -181,15 +198,37 @@ func (h *hostProcesses) reapAny() []exit {
 		switch {
 		case pid <= 0:
 			return ended
-		case h.children[pid]:
-			delete(h.children, pid)
+		case h.isChild(pid):
+			h.forget(pid)
 			ended = append(ended, exit{pid, status})
 		}
 	}
 }
 
+func (h *hostProcesses) isChild(pid int) bool {
+	_, is := h.children[pid]
+	return is
+}
+
+// forget is for a child that was reaped.
+func (h *hostProcesses) forget(pid int) {
+	if line := h.children[pid]; line != handoff.None {
+		unix.Close(line)
+	}
+	delete(h.children, pid)
+}
+
+// hand does not wait: a worker that does not read hangs.
+func (h *hostProcesses) hand(pid int, sockets []int) error {
+	line, is := h.children[pid]
+	if !is || line == handoff.None {
+		return syscall.ESRCH
+	}
+	return unix.Sendmsg(line, []byte{handoff.LifelineSockets}, unix.UnixRights(sockets...), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+}
+
 func (h *hostProcesses) kill(pid int, sig syscall.Signal) error {
-	if !h.children[pid] {
+	if !h.isChild(pid) {
 		return syscall.ESRCH // reaped: the number may be another process by now
 	}
 	return syscall.Kill(pid, sig)
@@ -211,7 +250,7 @@ func waitNoHang(child int) (pid int, status syscall.WaitStatus) {
 }
 
 func (h *hostProcesses) memory(pid int) uint64 {
-	if !h.children[pid] {
+	if !h.isChild(pid) {
 		return 0
 	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))

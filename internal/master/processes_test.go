@@ -223,7 +223,7 @@ func TestWorkersEnvironment(t *testing.T) {
 }
 
 func TestMemoryOfAWorker(t *testing.T) {
-	h := &hostProcesses{children: map[int]bool{os.Getpid(): true}}
+	h := &hostProcesses{children: map[int]int{os.Getpid(): handoff.None}}
 	if n := h.memory(os.Getpid()); n < 1<<20 || n > 1<<34 {
 		t.Errorf("%d bytes", n)
 	}

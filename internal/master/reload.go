@@ -43,7 +43,7 @@ func (c *crew) reload() {
 	c.service.reloading()
 	old := slices.Clone(c.workers)
 	c.replacement = nil // the seats come and go before any worker is replaced
-	c.adopt(settings)
+	c.follow(settings)
 	c.log.Info("reloading: workers are replaced, one after the other", "workers", len(c.seats))
 	r := &replacement{began: time.Now()}
 	for _, s := range c.seats {
@@ -55,9 +55,9 @@ func (c *crew) reload() {
 	c.replaceNext()
 }
 
-// adopt takes settings over. Where somebody has made more workers or fewer since
+// follow takes settings over. Where somebody has made more workers or fewer since
 // they were read last, their number counts only if it has changed.
-func (c *crew) adopt(s Settings) {
+func (c *crew) follow(s Settings) {
 	c.limit, c.hangLimit = s.ShutdownTimeout, s.HangTimeout
 	if limits := s.limits(); limits != c.limits {
 		c.limits = limits

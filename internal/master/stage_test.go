@@ -53,6 +53,7 @@ type theatre struct {
 	settings    Settings       // as a reload reads them
 	refused     error          // why it does not
 	readyFails  error
+	queues      map[int]int      // connections that wait, by seat
 	heirs       map[int]net.Conn // by pid: the heir's end of its channel
 }
 
@@ -62,7 +63,7 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &theatre{
 			t: t, signals: make(chan os.Signal, 16), children: make(chan os.Signal, 1), ended: make(chan error, 1),
-			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8, frozen: map[int]bool{}, requests: map[int]uint64{}, draining: map[int]bool{}, heirs: map[int]net.Conn{},
+			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8, frozen: map[int]bool{}, requests: map[int]uint64{}, draining: map[int]bool{}, heirs: map[int]net.Conn{}, queues: map[int]int{},
 			settings: Settings{Workers: seats, ShutdownTimeout: 30 * time.Second, HangTimeout: 10 * time.Second},
 		}
 		f.crew = &crew{
@@ -80,6 +81,8 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 			steer:          func(live []bool) error { f.noted(fmt.Sprint("steer ", live)); return nil },
 			reconfigure:    func() (Settings, error) { return f.settings, f.refused },
 			asked:          seats,
+			queued:         func(s *seat) int { return f.queuedAt(s.number) },
+			socketsOf:      func(s *seat) []int { return []int{1000 + s.number} },
 			reopenLogs:     func() error { f.noted("reopen"); return f.reopenFails },
 			ready:          func() error { f.noted("ready"); return f.readyFails },
 			startHeir:      f.startHeir,
@@ -114,131 +117,6 @@ func (f *theatre) noted(what string) {
 // note is called with mu held.
 func (f *theatre) note(format string, args ...any) {
 	f.script = append(f.script, fmt.Sprintf(format, args...))
-}
-
-func (f *theatre) Claim(prefer int) (shm.ID, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for slot := range f.slots {
-		if prefer >= 0 && !f.taken[prefer] {
-			slot = prefer
-		}
-		if !f.taken[slot] {
-			f.taken[slot] = true
-			f.note("claim %d", slot)
-			return shm.ID{Slot: slot, Generation: f.generations[slot]}, nil
-		}
-	}
-	return shm.ID{}, shm.ErrNoSlot
-}
-
-func (f *theatre) Spawned(id shm.ID, pid int) {}
-
-func (f *theatre) Recover(id shm.ID) (shm.Recovery, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.note("recover %d.%d", id.Slot, id.Generation)
-	if f.damaged != nil {
-		return shm.Recovery{ID: id}, f.damaged
-	}
-	f.taken[id.Slot] = false
-	delete(f.live, id.Slot)
-	f.generations[id.Slot]++
-	return shm.Recovery{ID: id}, nil
-}
-
-// damage makes the scoreboard answer err from now on.
-func (f *theatre) damage(err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.damaged = err
-}
-
-func (f *theatre) Sweep() ([]shm.Recovery, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.sweeps++
-	return nil, f.damaged
-}
-
-func (f *theatre) BeatOf(slot int) uint64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.frozen[slot] {
-		return 7
-	}
-	f.beat++
-	return 1000 + f.beat
-}
-
-func (f *theatre) StateOf(slot int) shm.State {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.draining[slot] {
-		return shm.StateDraining
-	}
-	return shm.StateReady
-}
-
-func (f *theatre) RequestsOf(slot int) uint64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.requests[slot]
-}
-
-func (f *theatre) memory(int) uint64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.grown
-}
-
-func (f *theatre) told(state string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.service = append(f.service, state)
-}
-
-// answer counts requests of the worker in a slot.
-func (f *theatre) answer(slot int, n uint64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.requests[slot] += n
-}
-
-// freeze keeps the worker in the slot from beating, or lets it.
-func (f *theatre) freeze(slot int, frozen bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.frozen[slot] = frozen
-}
-
-func (f *theatre) spawn(w handoff.Worker, _ []int) (int, io.ReadCloser, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.spawnFails != nil {
-		return 0, nil, f.spawnFails
-	}
-	f.lastPID++
-	r, wr := io.Pipe()
-	f.pipes[f.lastPID] = wr
-	f.live[w.Slot] = f.lastPID
-	f.note("spawn %d.%d", w.Slot, w.Generation)
-	return f.lastPID, r, nil
-}
-
-func (f *theatre) reap() []exit {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	exits := f.exits
-	f.exits = nil
-	return exits
-}
-
-func (f *theatre) kill(pid int, sig syscall.Signal) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.note("%s %d", unix.SignalName(sig), pid)
-	return nil
 }
 
 // start runs the crew; it is settled when start returns.

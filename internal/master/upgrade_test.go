@@ -1,7 +1,6 @@
 package master
 
 import (
-	"io"
 	"net"
 	"slices"
 	"testing"
@@ -290,21 +289,4 @@ func TestHeirIsNotInCharge(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-func (f *theatre) startHeir() (int, io.ReadWriteCloser, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.spawnFails != nil {
-		return 0, nil, f.spawnFails
-	}
-	f.lastPID++
-	own, theirs := net.Pipe()
-	f.heirs[f.lastPID] = theirs
-	f.note("heir %d", f.lastPID)
-	return f.lastPID, own, nil
-}
-
-func (f *theatre) spawnHeir([]string, handoff.Upgrade, []int) (int, net.Conn, error) {
-	panic("the crew starts heirs by its own field")
 }

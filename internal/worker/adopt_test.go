@@ -1,0 +1,70 @@
+package worker
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fondue-server/fondue/internal/handoff"
+)
+
+// TestAdoption: a worker serves what waits in the queue of a socket that it is
+// handed, and none that comes later.
+func TestAdoption(t *testing.T) {
+	t.Parallel()
+	region, master := newRegion(t)
+	p := spawn(t, region, master, nil)
+	p.awaitReady(t)
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	other, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	socket := duplicate(t, other.(*net.TCPListener))
+	defer unix.Close(socket)
+	hand := func() {
+		if err := unix.Sendmsg(int(p.lifeline.Fd()), []byte{handoff.LifelineSockets}, unix.UnixRights(socket), nil, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const waiting = 300
+	for round := range 2 {
+		var clients []*client
+		for range waiting {
+			c, err := dial("tcp", other.Addr().String(), 20*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			clients = append(clients, c)
+		}
+		hand()
+		for i, c := range clients {
+			for n := range 2 { // the connection is kept
+				if closing, err := c.send(increment); err != nil || closing {
+					t.Fatalf("round %d, connection %d, request %d: closing %v, %v", round, i, n, closing, err)
+				}
+			}
+		}
+	}
+	late, err := dial("tcp", other.Addr().String(), 20*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
+	_ = late.SetDeadline(time.Now().Add(100 * time.Millisecond))
+	if _, err := late.send(increment); err == nil {
+		t.Error("a later one was answered")
+	}
+	if n := region.Slots()[0].Connections; n != 2*waiting {
+		t.Errorf("%d connections are counted, want %d", n, 2*waiting)
+	}
+	p.lifeline.Close()
+	if code := p.exit(t); code != handoff.ExitOK {
+		t.Errorf("exit code %d", code)
+	}
+}
