@@ -28,6 +28,8 @@ type Options struct {
 	Region string
 	// Listen replaces the default address 127.0.0.1:0.
 	Listen []string
+	// Config is a file of --config, which says how many workers; "" none.
+	Config string
 	// Flags are added at the end of the command line.
 	Flags []string
 	// Env is added to an environment without FONDUE_ variables.
@@ -141,7 +143,12 @@ func arguments(o Options, region string) []string {
 	if o.Workers == 0 {
 		workers = 2
 	}
-	args := []string{"serve", "--region", region, "--log-format", "json", "--workers", fmt.Sprint(workers)}
+	args := []string{"serve", "--region", region, "--log-format", "json"}
+	if o.Config != "" {
+		args = append(args, "--config", o.Config)
+	} else {
+		args = append(args, "--workers", fmt.Sprint(workers))
+	}
 	if !slices.Contains(o.Flags, "--join") {
 		args = append(args, "--region-size", "8MiB", "--max-workers", fmt.Sprint(max(16, workers)))
 	}
