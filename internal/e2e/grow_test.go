@@ -67,6 +67,103 @@ func TestRegionGrows(t *testing.T) {
 	}
 }
 
+// TestUpgradeGrowsTheRegion: the new master serves a larger region with all that
+// the old one held, and no request and no connect fails.
+func TestUpgradeGrowsTheRegion(t *testing.T) {
+	t.Parallel()
+	for _, listen := range []string{"127.0.0.1:0", "unix:" + t.TempDir() + "/s"} {
+		config := filepath.Join(t.TempDir(), "fondue.toml")
+		size := func(mib int) {
+			text := fmt.Sprintf("listen = %q\nworkers = 2\nregion-size = \"%dMiB\"\n", listen, mib)
+			if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		size(8)
+		s := e2e.Start(t, e2e.Options{Config: config, Listen: []string{listen}})
+		s.Do("PUT", "/v1/keys/object", `{"a":1}`).WantStatus(201)
+		load := e2e.StartLoad(t, s.Addrs[0], e2e.LoadOptions{KeepAlive: 12, NewConn: 6, Path: "/increment?key=k"})
+		for mib := 9; mib <= 11; mib++ {
+			pause(load)
+			size(mib)
+			s.Upgrade()
+			if info, err := os.Stat(s.Region); err != nil || info.Size() != int64(mib)<<20 {
+				t.Errorf("the region: %v, %v; want %d MiB", info, err, mib)
+			}
+		}
+		pause(load)
+		load.Stop()
+		wantNoFailure(t, load)
+		wantExact(t, count(t, s, "k"), load)
+		s.Get("/v1/keys/object").WantBody(`{"a":1}`)
+		if !strings.Contains(s.Log(), "new connections wait") {
+			t.Error("the log does not say that connections waited")
+		}
+		s.Stop()
+		if left, err := filepath.Glob(s.Region + ".*"); err != nil || len(left) > 0 {
+			t.Errorf("left beside the region: %v, %v", left, err)
+		}
+	}
+}
+
+// TestKillsAroundAGrowingUpgrade: whichever master is killed while the region is
+// made larger, what was acknowledged is there.
+func TestKillsAroundAGrowingUpgrade(t *testing.T) {
+	t.Parallel()
+	rounds := 24
+	if testing.Short() {
+		rounds = 6
+	}
+	region, config, acked := t.TempDir()+"/region", filepath.Join(t.TempDir(), "fondue.toml"), int64(0)
+	ends := map[string]int{}
+	for n := range rounds {
+		size := func(mib int) {
+			if err := os.WriteFile(config, fmt.Appendf(nil, "workers = 2\nregion-size = \"%dMiB\"\n", mib), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		size(8 + n)
+		s := e2e.Start(t, e2e.Options{Config: config, Region: region})
+		load := e2e.StartLoad(t, s.Addrs[0], e2e.LoadOptions{KeepAlive: 6, NewConn: 3, Path: "/increment?key=k"})
+		pause(load)
+		size(9 + n)
+		s.BeginUpgrade()
+		var heir int
+		e2e.Eventually(t, requestsLimit, "the new master", func() bool {
+			heir = s.Heir()
+			return heir != 0
+		})
+		time.Sleep(time.Duration(rand.IntN(45_000)) * time.Microsecond)
+		victim := []string{"old", "new"}[n%2]
+		if victim == "old" {
+			s.KillMaster()
+		} else {
+			s.KillHeir(heir)
+		}
+		who := s.Survivor(heir)
+		ends[victim+" killed, "+who+" serves"]++
+		if who != "nobody" {
+			pause(load)
+		}
+		load.Stop()
+		acked += load.Acked.Load()
+		if who != "nobody" {
+			if got := count(t, s, "k"); got < acked {
+				t.Fatalf("round %d, %s killed, %s serves: count is %d, %d were acknowledged", n, victim, who, got, acked)
+			}
+			s.Stop()
+		} else {
+			s.WantNoOrphans(5 * time.Second)
+		}
+	}
+	s := e2e.Start(t, e2e.Options{Config: config, Region: region})
+	if got := count(t, s, "k"); got < acked {
+		t.Errorf("count is %d, %d were acknowledged", got, acked)
+	}
+	s.Stop()
+	t.Logf("%v, %d requests", ends, acked)
+}
+
 // requestsOf is the number of requests over all workers.
 func requestsOf(s *e2e.Server) (sum uint64) {
 	for _, w := range s.Workers() {

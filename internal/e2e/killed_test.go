@@ -85,9 +85,7 @@ func quantile(sorted []time.Duration, part float64) time.Duration {
 
 // pause lets the load go on for a while that it measures itself.
 func pause(l *e2e.Load) {
-	for until := l.Acked.Load() + 100 + rand.Int64N(400); l.Acked.Load() < until; {
-		time.Sleep(100 * time.Microsecond)
-	}
+	l.More(100 + rand.Int64N(400))
 }
 
 // killOne ends a random worker and tells how many connections it may have had:

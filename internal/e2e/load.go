@@ -28,6 +28,7 @@ type Load struct {
 	// Odd is the number of answers with another status.
 	Odd atomic.Int64
 
+	tb            testing.TB
 	network, addr string
 	request       []byte
 	identify      bool
@@ -35,6 +36,7 @@ type Load struct {
 	brokenOf      map[int]int // broken requests by the worker's pid, 0 where it had not said
 	ending        atomic.Bool // a refused connect is the end of a client, not a failure
 	stop          chan struct{}
+	stopOnce      sync.Once
 	clients       sync.WaitGroup
 	firstError    atomic.Value
 }
@@ -51,7 +53,7 @@ type LoadOptions struct {
 // StartLoad begins to send; the caller ends it by Wait or Stop.
 func StartLoad(tb testing.TB, addr string, o LoadOptions) *Load {
 	tb.Helper()
-	l := &Load{network: "tcp", addr: addr, identify: o.Identify, brokenOf: map[int]int{}, stop: make(chan struct{})}
+	l := &Load{tb: tb, network: "tcp", addr: addr, identify: o.Identify, brokenOf: map[int]int{}, stop: make(chan struct{})}
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
 		l.network, l.addr = "unix", path
 	}
@@ -59,7 +61,20 @@ func StartLoad(tb testing.TB, addr string, o LoadOptions) *Load {
 	for i := range o.KeepAlive + o.NewConn {
 		l.clients.Go(func() { l.client(i < o.KeepAlive) })
 	}
+	tb.Cleanup(l.halt) // of a test that has failed
 	return l
+}
+
+// More waits for so many more answers.
+func (l *Load) More(answers int64) {
+	l.tb.Helper()
+	until := l.Acked.Load() + answers
+	for deadline := time.Now().Add(readyLimit); l.Acked.Load() < until; time.Sleep(100 * time.Microsecond) {
+		if time.Now().After(deadline) {
+			l.tb.Fatalf("%d answers are missing after %v; %d refused, %d broken, %d odd: %v",
+				until-l.Acked.Load(), readyLimit, l.Refused.Load(), l.Broken.Load(), l.Odd.Load(), l.FirstError())
+		}
+	}
 }
 
 // Ending tells the clients that the server is about to stop: whom it refuses
@@ -68,9 +83,11 @@ func (l *Load) Ending() { l.ending.Store(true) }
 
 // Stop ends the clients after the request each is in, and waits for them.
 func (l *Load) Stop() {
-	close(l.stop)
+	l.halt()
 	l.clients.Wait()
 }
+
+func (l *Load) halt() { l.stopOnce.Do(func() { close(l.stop) }) }
 
 // Wait waits until every client was refused; only after Ending.
 func (l *Load) Wait() { l.clients.Wait() }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,7 +29,8 @@ type Options struct {
 	Region string
 	// Listen replaces the default address 127.0.0.1:0.
 	Listen []string
-	// Config is a file of --config, which says how many workers; "" none.
+	// Config is a file of --config, which says how many workers and how large the
+	// region; "" none.
 	Config string
 	// Flags are added at the end of the command line.
 	Flags []string
@@ -150,7 +152,10 @@ func arguments(o Options, region string) []string {
 		args = append(args, "--workers", fmt.Sprint(workers))
 	}
 	if !slices.Contains(o.Flags, "--join") {
-		args = append(args, "--region-size", "8MiB", "--max-workers", fmt.Sprint(max(16, workers)))
+		args = append(args, "--max-workers", fmt.Sprint(max(16, workers)))
+		if o.Config == "" {
+			args = append(args, "--region-size", "8MiB")
+		}
 	}
 	listen := o.Listen
 	if len(listen) == 0 {
@@ -185,10 +190,14 @@ func (s *Server) Signal(sig syscall.Signal) {
 	}
 }
 
-// KillMaster ends the master with SIGKILL and waits for it, not for its workers.
+// KillMaster ends the master with SIGKILL, unless it has ended, and waits for it,
+// not for its workers.
 func (s *Server) KillMaster() {
 	s.tb.Helper()
-	s.Signal(syscall.SIGKILL)
+	s.remember()
+	if err := s.process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.tb.Fatal(err)
+	}
 	s.Wait()
 	s.settled = true
 }

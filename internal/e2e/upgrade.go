@@ -87,6 +87,13 @@ func (s *Server) said(what string) (pid int) {
 	return pid
 }
 
+// KillHeir ends the process that an upgrade has started, unless it has ended.
+func (s *Server) KillHeir(pid int) {
+	s.tb.Helper()
+	_ = syscall.Kill(pid, syscall.SIGKILL) // or it has ended
+	Eventually(s.tb, exitLimit, "the new master to end", func() bool { return !runs(pid) })
+}
+
 // Survivor waits until an upgrade in which one of the masters was killed has come
 // to its end, and tells who serves: "old", "new" or "nobody".
 func (s *Server) Survivor(heir int) string {

@@ -223,7 +223,7 @@ func TestKillsAroundAnUpgrade(t *testing.T) {
 		case "old":
 			s.KillMaster()
 		case "new":
-			_ = syscall.Kill(heir, syscall.SIGKILL) // or it has ended
+			s.KillHeir(heir)
 		}
 		who := s.Survivor(heir)
 		survived[victim+" killed, "+who+" serves"]++

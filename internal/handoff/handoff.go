@@ -23,11 +23,19 @@ const FirstFD = 3
 // None stands for a descriptor that was not handed over.
 const None = -1
 
-// LifelineSockets is the one message that comes down a worker's lifeline: the
-// listening sockets that come with it have connections in their queues that
-// nobody else accepts. The worker serves those and closes its descriptors of the
-// sockets. The end of the lifeline means that the master is gone.
-const LifelineSockets = 'a'
+// Messages that come down a worker's lifeline, a byte each. Its end means that the
+// master is gone.
+const (
+	// LifelineSockets comes with listening sockets that have connections in their
+	// queues which nobody else accepts. The worker serves those and closes its
+	// descriptors of the sockets.
+	LifelineSockets = 'a'
+	// LifelineLeaveQueues comes before a SIGTERM: what waits in the queues is for
+	// workers that are started later.
+	LifelineLeaveQueues = 'q'
+	// LifelineServe lets a worker accept that was started with Wait.
+	LifelineServe = 's'
+)
 
 // Exit codes of a worker. The master decides by them, so they are a contract.
 const (
@@ -54,6 +62,10 @@ type Worker struct {
 	// AccessLogPath is where to open it anew when the logs were moved; "" where
 	// that is not possible.
 	AccessLogPath string `json:"access_log_path,omitempty"`
+
+	// Wait: the worker says that it is ready before it accepts, which it does when
+	// it is told to.
+	Wait bool `json:"wait,omitempty"`
 
 	Listeners []Listener `json:"listeners"`
 

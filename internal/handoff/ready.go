@@ -21,6 +21,9 @@ const maxMessage = 4096
 type ReadyMessage struct {
 	Ready bool   `json:"ready,omitempty"`
 	Error string `json:"error,omitempty"` // why it cannot start
+	// Quiesce asks a master to have its workers leave, before its heir is ready: the
+	// heir copies the region, which nobody may change meanwhile.
+	Quiesce bool `json:"quiesce,omitempty"`
 	// Dropped are the listeners, by their place in the Upgrade, that the heir does
 	// not serve.
 	Dropped []int `json:"dropped,omitempty"`
@@ -55,7 +58,7 @@ func ReadReady(r io.Reader) (ReadyMessage, error) {
 	if err := json.Unmarshal(line, &m); err != nil {
 		return ReadyMessage{}, fmt.Errorf("ready message cannot be read: %w", err)
 	}
-	if !m.Ready && m.Error == "" {
+	if !m.Ready && !m.Quiesce && m.Error == "" {
 		return ReadyMessage{}, fmt.Errorf("ready message says neither ready nor error")
 	}
 	return m, nil

@@ -19,7 +19,8 @@ const UpgradeEnv = "FONDUE_UPGRADE"
 // On the channel, a stream socket, the heir says once that it is ready, or why
 // it never will be; the master answers that it has handed over, in the same
 // form. Whoever hears of the other's end instead looks at the master's state in
-// the region: draining is the one store by which it hands over.
+// the region: draining is the one store by which it hands over. Before that the
+// heir may ask the master to have its workers leave; the answer has the same form.
 type Upgrade struct {
 	PID        int    `json:"pid"`  // of the master
 	Slot       int    `json:"slot"` // of the master, in the region

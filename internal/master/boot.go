@@ -58,6 +58,9 @@ func (c *crew) begin() error {
 
 // start gives a vacant seat its next process.
 func (c *crew) start(s *seat) {
+	if c.quiet {
+		return
+	}
 	id, err := c.claim(s)
 	if err != nil {
 		c.postpone(s, err)
@@ -170,13 +173,27 @@ func (c *crew) serves(w *worker) {
 	if w.startedAt.Before(c.reopened) {
 		c.kill(w, unix.SIGUSR1)
 	}
-	if c.stage == draining {
+	if c.stage == draining || c.quiet {
 		c.dismiss(w)
 	} else if slices.Contains(c.retired, s) {
 		c.retire(time.Now())
 	}
 	c.checkComplete()
 	c.replaceNext()
+}
+
+// release lets workers serve that were started to wait.
+func (c *crew) release() {
+	if !c.withheld {
+		return
+	}
+	c.withheld = false
+	for _, w := range c.workers {
+		if err := c.procs.tell(w.pid, handoff.LifelineServe); err != nil {
+			c.log.Error("worker cannot be told to serve", w.attrs("reason", err)...)
+			c.kill(w, unix.SIGKILL)
+		}
+	}
 }
 
 // checkComplete announces the end of the start.
@@ -198,6 +215,7 @@ func (c *crew) checkComplete() {
 		return
 	}
 	c.complete = true
+	c.release()
 	c.service.ready(len(c.seats))
 	if c.inherits {
 		c.resteer() // until now another master did

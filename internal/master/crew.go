@@ -116,6 +116,8 @@ type crew struct {
 	replacement *replacement // nil: none is under way
 	heir        *heir        // nil: no upgrade is under way
 	heirNews    chan heirNews
+	quiet       bool      // no worker is started, for the heir's sake
+	withheld    bool      // the workers are ready, and are to be told when they may serve
 	reloadedAt  time.Time // of the last reload of all
 	recycleAt   time.Time // no worker is over its limit before
 
@@ -204,7 +206,7 @@ func (c *crew) nextDue() time.Time {
 		return next
 	}
 	for _, s := range c.seats {
-		if s.worker == nil {
+		if s.worker == nil && !c.quiet {
 			sooner(s.due)
 		}
 	}

@@ -56,6 +56,7 @@ func (c *crew) reap() {
 		c.report(d)
 	}
 	c.trim()
+	c.checkQuiet()
 	c.replaceNext() // a slot is free, or a successor failed
 }
 

@@ -30,36 +30,50 @@ func (c *Config) wantsMore(info shm.Info) bool {
 // grow puts a larger region in the place of the one that this process alone is
 // attached to, and that was found whole.
 func (s *settler) grow(t *tenancy) error {
-	began := time.Now()
-	path, info := s.cfg.Region, t.region.Info()
-	draft := path + growing
-	if err := os.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("what an earlier start has left: %w", err)
-	}
-	keys, err := s.copyInto(draft, t.store, info)
-	if err == nil {
-		err = os.Rename(draft, path)
-	} else if !errors.Is(err, shm.ErrExists) {
-		_ = os.Remove(draft) // maybe it was never made
-	}
+	next, err := s.larger(t)
 	if err != nil {
-		return fmt.Errorf("region %s could not grow from %d to %d bytes, and is as it was: %w; give another --region-size, or none", path, info.Size, s.cfg.RegionSize, err)
+		return err
 	}
-	s.log.Info("the region has grown: all that it held is in the larger one", "region", path, "from", info.Size, "to", s.cfg.RegionSize, "keys", keys, "after", time.Since(began).Round(time.Millisecond))
-	return nil
+	if err := next.leave(); err != nil {
+		return err
+	}
+	return takePlace(s.cfg.Region)
 }
 
-// copyInto makes a region with the content of another.
-func (s *settler) copyInto(draft string, from *shm.Store, info shm.Info) (keys int, err error) {
+// larger makes a region of the size that is asked for, with the content of the
+// one that is there, which nobody changes meanwhile. It has the draft's name, and
+// undo removes it.
+func (s *settler) larger(t *tenancy) (next *tenancy, err error) {
+	began := time.Now()
+	path, info := s.cfg.Region, t.region.Info()
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("region %s could not grow from %d to %d bytes, and is as it was: %w; give another --region-size, or none", path, info.Size, s.cfg.RegionSize, err)
+		}
+	}()
+	draft := path + growing
+	remove := func() error { return os.Remove(draft) }
+	if err := remove(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("what an earlier start has left: %w", err)
+	}
 	region, err := shm.Create(draft, shm.Geometry{Size: s.cfg.RegionSize, Slots: max(s.cfg.MaxWorkers, info.Slots), MaxValue: s.cfg.MaxValue})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	store, _, err := region.AttachMaster(false)
 	if err != nil {
-		return 0, errors.Join(err, region.Close())
+		return nil, errors.Join(err, region.Close(), remove())
 	}
-	store.SetPolicy(shm.Policy{MaxValue: region.Info().LargestValue}) // whatever limit they were set under
-	keys, err = from.CopyTo(store)
-	return keys, errors.Join(err, store.Detach(), region.Close())
+	next = &tenancy{region: region, store: store, restore: remove}
+	store.SetPolicy(shm.Policy{MaxValue: region.Info().LargestValue}) // whatever limit values were set under
+	keys, err := t.store.CopyTo(store)
+	if err != nil {
+		return nil, errors.Join(err, next.undo())
+	}
+	store.SetPolicy(s.cfg.policy())
+	s.log.Info("the region grows: all that it holds was copied into a larger one", "region", path, "from", info.Size, "to", region.Info().Size, "keys", keys, "after", time.Since(began).Round(time.Millisecond))
+	return next, nil
 }
+
+// takePlace gives the draft the region's name.
+func takePlace(path string) error { return os.Rename(path+growing, path) }

@@ -22,6 +22,9 @@ type lender struct {
 	handoff.Upgrade
 	channel net.Conn
 	taken   []bool // of Listeners: is served here, too
+	// smaller is the region that is handed over, where this server has copied it
+	// into a larger one; nil: it serves that region itself.
+	smaller *tenancy
 }
 
 // openLender makes this process an heir, where it was started as one. An heir
@@ -83,7 +86,82 @@ func (m *Master) joinLender() error {
 	}
 	// Until it takes over, its workers leave the doors alone when it dies.
 	m.tenancy.store.SetState(shm.StateStarting)
+	return m.growLent()
+}
+
+// growLent copies the region that is handed over into a larger one, where that is
+// asked for, while the lender's workers are gone. This server's own do not serve
+// before the hand-over: until then the lender may go on with the region as it was.
+func (m *Master) growLent() error {
+	info := m.tenancy.region.Info()
+	switch {
+	case !m.cfg.wantsMore(info):
+		return nil
+	case m.shared(m.tenancy):
+		m.cfg.Log.Warn("the region keeps its size: other servers share it", "region", info.Path, "size", info.Size, "asked", m.cfg.RegionSize)
+		return nil
+	}
+	if err := m.quietLender(); err != nil {
+		return err
+	}
+	s := m.settler()
+	larger, err := s.larger(m.tenancy)
+	if err != nil {
+		return err
+	}
+	larger.store.SetState(shm.StateStarting)
+	m.lender.smaller, m.tenancy = m.tenancy, larger
+	m.undo = append(m.undo, m.leaveSmaller)
 	return nil
+}
+
+// withholds says whether workers have to wait for the hand-over.
+func (m *Master) withholds() bool { return m.lender != nil && m.lender.smaller != nil }
+
+func (m *Master) leaveSmaller() error {
+	if !m.withholds() {
+		return nil
+	}
+	t := m.lender.smaller
+	m.lender.smaller = nil
+	return t.leave()
+}
+
+// shared reports whether a server shares the lender's region that is neither this
+// one nor its lender.
+func (m *Master) shared(t *tenancy) bool {
+	for _, row := range t.region.Slots() {
+		if row.Master && row.ID != m.lender.ID() && row.ID != t.store.ID() {
+			return true
+		}
+	}
+	return false
+}
+
+// quietLender waits until the lender's workers are gone, or one of the two masters
+// is told to stop.
+func (m *Master) quietLender() error {
+	answer := make(chan error, 1)
+	go func() { // ends with the answer, or with the channel
+		_, err := handoff.ReadyMessage{Quiesce: true}.WriteTo(m.lender.channel)
+		if err == nil {
+			_, err = handoff.ReadReady(m.lender.channel)
+		}
+		answer <- err
+	}()
+	for {
+		select {
+		case err := <-answer:
+			if err != nil {
+				return fmt.Errorf("the master with pid %d did not make way: %w", m.lender.PID, err)
+			}
+			return nil
+		case s := <-m.signals:
+			if isEnd(s) {
+				return errStopped
+			}
+		}
+	}
 }
 
 // refuse tells the lender why there will be no heir.
@@ -104,6 +182,9 @@ func (m *Master) takeOver() error {
 			message.Dropped = append(message.Dropped, i)
 		}
 	}
+	if l.smaller != nil && m.shared(l.smaller) {
+		return errors.New("another server has joined the region meanwhile; try again")
+	}
 	_, err := message.WriteTo(l.channel)
 	if err == nil {
 		err = l.channel.SetReadDeadline(time.Now().Add(handOverLimit))
@@ -111,8 +192,20 @@ func (m *Master) takeOver() error {
 	if err == nil {
 		_, err = handoff.ReadReady(l.channel)
 	}
-	if err != nil && m.tenancy.store.MasterState(l.ID()) != shm.StateDraining {
+	lent := m.tenancy
+	if l.smaller != nil {
+		lent = l.smaller
+	}
+	if err != nil && lent.store.MasterState(l.ID()) != shm.StateDraining {
 		return fmt.Errorf("the master with pid %d did not hand over: %w", l.PID, err)
+	}
+	if l.smaller != nil {
+		// What both hold is the same until a worker serves: a death before this
+		// leaves the smaller one, with every acknowledged write.
+		if err := errors.Join(takePlace(m.cfg.Region), m.leaveSmaller()); err != nil {
+			return fmt.Errorf("the larger region cannot take its place: %w", err)
+		}
+		m.tenancy.restore = nil
 	}
 	m.tenancy.store.SetState(shm.StateReady)
 	for _, own := range m.listeners {

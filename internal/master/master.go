@@ -118,9 +118,12 @@ func (m *Master) pause(d time.Duration) error {
 		case <-timer.C:
 			return nil
 		case s := <-m.signals:
-			if s == unix.SIGTERM || s == unix.SIGINT || s == unix.SIGQUIT {
+			if isEnd(s) {
 				return errStopped
 			}
 		}
 	}
 }
+
+// isEnd says whether the signal ends the server.
+func isEnd(s os.Signal) bool { return s == unix.SIGTERM || s == unix.SIGINT || s == unix.SIGQUIT }

@@ -197,14 +197,18 @@ func (m *Master) steer(live []bool) error {
 	return all
 }
 
-func (m *Master) settle() (err error) {
-	s := settler{
+func (m *Master) settler() *settler {
+	return &settler{
 		cfg: &m.cfg, log: m.cfg.Log, pause: m.pause,
 		inUse: "--join shares it, or choose another path with --region",
 		small: "start with --fresh and this --max-value to make another region",
 	}
+}
+
+func (m *Master) settle() (err error) {
+	s := m.settler()
 	if m.tenancy, err = s.settle(); err == nil {
-		m.undo = append(m.undo, m.tenancy.undo)
+		m.undo = append(m.undo, func() error { return m.tenancy.undo() }) // of the one that it is then
 	}
 	return err
 }

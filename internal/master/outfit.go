@@ -30,6 +30,7 @@ func (m *Master) newCrew(procs processes) *crew {
 		ready:          m.announce,
 		inherits:       m.lender != nil,
 		handOver:       m.handOver,
+		withheld:       m.withholds(),
 		inspect:        m.watchRegion,
 		limit:          m.cfg.ShutdownTimeout,
 		hangLimit:      m.cfg.HangTimeout,
@@ -54,6 +55,7 @@ func (m *Master) mostWorkers() int {
 // outfit is what a worker in the seat is handed, of so many.
 func (m *Master) outfit(s *seat, id shm.ID, of int) (handoff.Worker, []int) {
 	w := handoff.Worker{
+		Wait:            m.withholds(),
 		Slot:            id.Slot,
 		Generation:      id.Generation,
 		AccessLogFD:     handoff.None,

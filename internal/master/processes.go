@@ -34,6 +34,8 @@ type processes interface {
 	kill(pid int, sig syscall.Signal) error
 	// hand sends sockets down a worker's lifeline.
 	hand(pid int, sockets []int) error
+	// tell sends a message of handoff down a worker's lifeline.
+	tell(pid int, message byte) error
 	// memory is what a worker has resident that is not shared, in bytes; 0 where
 	// that is not known.
 	memory(pid int) uint64
@@ -218,13 +220,19 @@ func (h *hostProcesses) forget(pid int) {
 	delete(h.children, pid)
 }
 
-// hand does not wait: a worker that does not read hangs.
 func (h *hostProcesses) hand(pid int, sockets []int) error {
+	return h.send(pid, handoff.LifelineSockets, unix.UnixRights(sockets...))
+}
+
+func (h *hostProcesses) tell(pid int, message byte) error { return h.send(pid, message, nil) }
+
+// send does not wait: a worker that does not read hangs.
+func (h *hostProcesses) send(pid int, message byte, rights []byte) error {
 	line, is := h.children[pid]
 	if !is || line == handoff.None {
 		return syscall.ESRCH
 	}
-	return unix.Sendmsg(line, []byte{handoff.LifelineSockets}, unix.UnixRights(sockets...), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	return unix.Sendmsg(line, []byte{message}, rights, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 }
 
 func (h *hostProcesses) kill(pid int, sig syscall.Signal) error {

@@ -25,13 +25,14 @@ import (
 // upgradeLimit is the time that an heir has to be ready.
 const upgradeLimit = 60 * time.Second
 
-// heir is the master's half of a process that is to take over.
+// heir is the lender's half of a process that is to take over.
 type heir struct {
 	pid     int
 	channel io.ReadWriteCloser
 	began   time.Time
 	due     time.Time // when it is killed
 	reason  string    // why it will not be ready
+	copies  bool      // it was told that all workers are gone
 	handed  bool      // it has taken over
 }
 
@@ -74,10 +75,14 @@ func (c *crew) upgrade() {
 	c.heir = h
 	// The watcher ends with the message, with the process, or with the master.
 	go func() {
-		message, err := handoff.ReadReady(channel)
-		select {
-		case c.heirNews <- heirNews{h, message, err}:
-		case <-c.done:
+		for again := true; again; {
+			message, err := handoff.ReadReady(channel)
+			again = err == nil && message.Quiesce
+			select {
+			case c.heirNews <- heirNews{h, message, err}:
+			case <-c.done:
+				return
+			}
 		}
 	}()
 }
@@ -89,10 +94,13 @@ func (c *crew) hearHeir(n heirNews) {
 		return // its end was noticed first
 	}
 	switch {
+	case n.err == nil && n.message.Quiesce && c.stage == running && h.reason == "":
+		c.quiesce()
+		return
 	case n.err == nil && n.message.Ready && c.stage == running && h.reason == "":
 		c.bequeath(n.message.Dropped)
 		return
-	case n.err == nil && n.message.Ready:
+	case n.err == nil && (n.message.Ready || n.message.Quiesce):
 		h.reason = cmp.Or(h.reason, "this server stops")
 	case n.err == nil:
 		h.reason = cmp.Or(h.reason, n.message.Error)
@@ -142,6 +150,7 @@ func (c *crew) heirEnded(e exit) {
 	case c.stage != running:
 		return
 	}
+	c.wake()
 	c.service.ready(len(c.seats))
 	c.log.Error("upgrade failed, this server goes on", "pid", h.pid, "end", e.String(), "reason", cmp.Or(h.reason, "it ended before it was ready"))
 }

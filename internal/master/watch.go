@@ -9,6 +9,9 @@ import (
 // watchRegion says it, once, when the path of the region no longer leads to it.
 // Nothing here can be mended: the workers go on over what they have mapped.
 func (m *Master) watchRegion() {
+	if m.lender != nil {
+		return // the path is not this server's yet
+	}
 	now := ""
 	mine, err := m.tenancy.region.File().Stat()
 	if err != nil {

@@ -40,9 +40,11 @@ var quick = pace{window: 100 * time.Millisecond, timeout: 400 * time.Millisecond
 //  3. the listeners are closed, once their queues are empty;
 //  4. connections between requests are closed, those with a request awaited.
 //
-// When hurry is closed, the rest goes at the quick pace. The result is the
-// number of connections that were cut off at the time-out.
-func (s *server) drain(p pace, hurry <-chan struct{}) (cut int) {
+// When the master is gone, the rest goes at the quick pace; when it says that
+// the queues are others', they are left at once. The result is the number of
+// connections that were cut off at the time-out.
+func (s *server) drain(p pace, line *lifeline) (cut int) {
+	hurry := line.gone
 	s.commands.Drain()
 	s.store.SetState(shm.StateDraining)
 	s.draining.Store(true)
@@ -65,7 +67,7 @@ func (s *server) drain(p pace, hurry <-chan struct{}) (cut int) {
 				quietSince = time.Now()
 			}
 			settled := !quietSince.IsZero() && time.Since(quietSince) >= settle
-			if settled || elapsed >= p.window && s.queuesEmpty(false) {
+			if settled || line.leave.Load() || elapsed >= p.window && s.queuesEmpty(false) {
 				s.closeListeners()
 				accepting = false
 			}

@@ -80,7 +80,7 @@ func TestDrainUnderKeepAliveLoad(t *testing.T) {
 		waitFor(t, "first replies", func() bool { return running.Load() == 200 })
 		closeDoors(t, s)
 		begin := time.Now()
-		cut := s.drain(full, nil)
+		cut := s.drain(full, new(lifeline))
 		took := time.Since(begin)
 		close(stop)
 		clients.Wait()
@@ -99,10 +99,33 @@ func TestDrainEndsEarly(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, "tcp")
 	begin := time.Now()
-	s.drain(pace{window: time.Minute, timeout: time.Minute}, nil)
+	s.drain(pace{window: time.Minute, timeout: time.Minute}, new(lifeline))
 	t.Logf("drained in %v", time.Since(begin))
 	if took := time.Since(begin); took > 30*time.Second {
 		t.Errorf("drain took %v", took)
+	}
+}
+
+// TestDrainLeavesTheQueues: where others are to serve what waits, nothing more is
+// accepted, while requests that have begun are answered.
+func TestDrainLeavesTheQueues(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, "tcp")
+	half := mustDial(t, s)
+	if _, err := io.WriteString(half, increment[:20]); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the request to begin", func() bool { return s.conns.count() == 1 })
+	line := new(lifeline)
+	line.leave.Store(true)
+	cut := make(chan int)
+	go func() { cut <- s.drain(pace{window: time.Minute, timeout: time.Minute}, line) }()
+	waitFor(t, "the listener to be closed", s.listeners[0].isClosed)
+	if closing, err := half.send(increment[20:]); err != nil || !closing {
+		t.Errorf("closing %v, %v", closing, err)
+	}
+	if n := <-cut; n != 0 {
+		t.Errorf("%d connections cut off", n)
 	}
 }
 
@@ -116,7 +139,7 @@ func TestDrainIdle(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "both accepted", func() bool { return s.conns.count() == 2 })
-	if cut := s.drain(full, nil); cut != 0 {
+	if cut := s.drain(full, new(lifeline)); cut != 0 {
 		t.Errorf("%d connections cut off", cut)
 	}
 	for _, c := range []*client{used, unused} {
@@ -150,7 +173,7 @@ func TestDrainWaitsForRequests(t *testing.T) {
 		return n == 2
 	})
 	cut := make(chan int)
-	go func() { cut <- s.drain(pace{window: 50 * time.Millisecond, timeout: 10 * time.Second}, nil) }()
+	go func() { cut <- s.drain(pace{window: 50 * time.Millisecond, timeout: 10 * time.Second}, new(lifeline)) }()
 	waitFor(t, "listener closed", func() bool { // which is after the window
 		c, err := net.Dial("tcp", s.addr)
 		if err == nil {
@@ -199,7 +222,7 @@ func TestDrainTimeout(t *testing.T) {
 			p = pace{window: time.Minute, timeout: time.Minute}
 			close(hurried)
 		}
-		if cut := s.drain(p, hurried); cut != 1 {
+		if cut := s.drain(p, &lifeline{gone: hurried}); cut != 1 {
 			t.Errorf("%s: %d connections cut off", name, cut)
 		}
 	}
@@ -218,7 +241,7 @@ func TestDrainServesTheQueue(t *testing.T) {
 		}
 	}
 	closeDoors(t, s)
-	s.drain(full, nil)
+	s.drain(full, new(lifeline))
 	for i, c := range clients {
 		if status, _, _, err := c.receive(); err != nil || status != 200 {
 			t.Errorf("client %d: %d, %v", i, status, err)

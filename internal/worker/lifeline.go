@@ -4,16 +4,26 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fondue-server/fondue/internal/handoff"
 )
 
 // maxRights is how many descriptors the kernel lets one message have.
 const maxRights = 253
 
-// watch reads the lifeline until its end, at which the channel is closed. Each
-// message carries sockets, which are the callee's to close.
-func watch(fd int, adopt func(socket int)) (<-chan struct{}, error) {
+// lifeline is what the master says.
+type lifeline struct {
+	serve chan struct{} // closed when a worker that waits may serve
+	leave atomic.Bool   // a drain leaves the queues to others
+	gone  chan struct{} // closed when the master is gone
+}
+
+// watch reads the lifeline until its end. Sockets that come with a message are the
+// callee's to close.
+func watch(fd int, adopt func(socket int)) (*lifeline, error) {
 	f := os.NewFile(uintptr(fd), "lifeline")
 	if f == nil {
 		return nil, fmt.Errorf("lifeline: descriptor %d is not valid", fd)
@@ -27,21 +37,27 @@ func watch(fd int, adopt func(socket int)) (<-chan struct{}, error) {
 	if !ok {
 		return nil, fmt.Errorf("lifeline: it is %s, not a Unix socket", conn.LocalAddr().Network())
 	}
-	gone := make(chan struct{})
+	l := &lifeline{serve: make(chan struct{}), gone: make(chan struct{})}
 	go func() { // until the master is gone, or the process ends
-		defer close(gone)
+		defer close(l.gone)
 		data, rights := make([]byte, 1), make([]byte, unix.CmsgSpace(4*maxRights))
 		for {
 			n, size, _, _, err := line.ReadMsgUnix(data, rights)
 			if err != nil || n == 0 {
 				return
 			}
+			switch data[0] {
+			case handoff.LifelineServe:
+				close(l.serve) // it is said once
+			case handoff.LifelineLeaveQueues:
+				l.leave.Store(true)
+			}
 			for _, socket := range socketsIn(rights[:size]) {
 				adopt(socket)
 			}
 		}
 	}()
-	return gone, nil
+	return l, nil
 }
 
 // socketsIn are the descriptors that came with a message.

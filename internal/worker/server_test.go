@@ -97,7 +97,7 @@ func newTestServer(t testing.TB, network string) *testServer {
 	s.start([]*listener{l})
 	t.Cleanup(func() {
 		if !s.draining.Load() {
-			s.drain(pace{}, nil)
+			s.drain(pace{}, new(lifeline))
 		}
 	})
 	return s
@@ -241,7 +241,7 @@ func TestListenerStaysNonblocking(t *testing.T) {
 		}
 		check("served")
 		c.Close()
-		s.drain(quick, nil)
+		s.drain(quick, new(lifeline))
 		check("closed")
 	}
 }

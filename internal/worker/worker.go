@@ -73,19 +73,27 @@ func Run(w handoff.Worker) int {
 		listeners = append(listeners, inherited)
 	}
 
-	orphaned, err := watch(w.LifelineFD, s.adopt)
+	line, err := watch(w.LifelineFD, s.adopt)
 	if err != nil {
 		return refuse(ready, log, handoff.ExitCannotBoot, err)
 	}
 	go follow(access, w.AccessLogPath, reopen, log) // until the process ends
 	go beat(store, nil)                             // until the process ends: a drain beats too
 	go expire(commands, nil)                        // until the process ends
-	s.start(listeners)
+	if !w.Wait {
+		s.start(listeners)
+	}
 	store.SetState(shm.StateReady)
 	if _, err := (handoff.ReadyMessage{Ready: true}).WriteTo(ready); err != nil {
 		log.Warn("the master does not listen", "err", err)
 	}
 	ready.Close()
+	if w.Wait {
+		if !mayServe(line, terminate, store) {
+			return handoff.ExitOK
+		}
+		s.start(listeners)
+	}
 
 	p := pace{window: min(drainWindow, w.ShutdownTimeout/2), timeout: w.ShutdownTimeout}
 	code := handoff.ExitOK
@@ -96,14 +104,14 @@ func Run(w handoff.Worker) int {
 		// The master keeps the sockets and starts a successor over them.
 		log.Error("cannot serve any longer", "err", err)
 		code = handoff.ExitFailure
-	case <-orphaned:
+	case <-line.gone:
 		log.Warn("the master is gone, leaving")
 		p, flushLimit = quick, 50*time.Millisecond
 		if store.OwnerState() == shm.StateReady {
 			shutDoors(listeners, log)
 		} // else another master has the same sockets, and its workers accept
 	}
-	if cut := s.drain(p, orphaned); cut > 0 {
+	if cut := s.drain(p, line); cut > 0 {
 		log.Warn("connections were cut off at the shutdown time-out", "connections", cut)
 	}
 	if access != nil {
@@ -113,6 +121,19 @@ func Run(w handoff.Worker) int {
 	// that the slot is recovered once, by the master.
 	runtime.KeepAlive(region)
 	return code
+}
+
+// mayServe waits for the master's word. Where it has none and is gone, its workers
+// serve what waits if the sockets were its own by then.
+func mayServe(line *lifeline, terminate <-chan os.Signal, store *shm.Store) bool {
+	select {
+	case <-line.serve:
+		return true
+	case <-line.gone:
+		return store.OwnerState() == shm.StateReady
+	case <-terminate:
+		return false
+	}
 }
 
 // shutDoors lets no new connection into sockets that nobody will accept from.

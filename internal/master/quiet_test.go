@@ -1,0 +1,103 @@
+package master
+
+import (
+	"testing"
+
+	"github.com/fondue-server/fondue/internal/handoff"
+	"golang.org/x/sys/unix"
+)
+
+// quieted is a crew of two whose heir has asked it to make way.
+func (f *theatre) quieted() (answer chan handoff.ReadyMessage) {
+	f.t.Helper()
+	heir := f.usr2()
+	answer = f.reports(heir, handoff.ReadyMessage{Quiesce: true})
+	f.expect("tell 101 q", "tell 102 q", "SIGTERM 101", "SIGTERM 102")
+	return answer
+}
+
+// The heir is told when the last worker is gone, and nobody follows one.
+func TestQuiesce(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		answer := f.quieted()
+		heir := f.heirs[103]
+		f.ends(killed, 101)
+		f.expect("recover 0.0")
+		select {
+		case m := <-answer:
+			t.Fatalf("the heir was told %+v while a worker lives", m)
+		default:
+		}
+		f.ends(exited(handoff.ExitOK), 102)
+		f.expect("recover 1.0")
+		if m, ok := <-answer; !ok || !m.Ready {
+			t.Fatalf("the heir was told %+v, %v", m, ok)
+		}
+		f.pass(copyLimit / 2) // it copies
+		f.expectNothing()
+		if m, ok := <-f.reports(heir, isReady); !ok || !m.Ready {
+			t.Fatalf("the heir was told %+v, %v", m, ok)
+		}
+		f.expect("hand over, dropped []", "close")
+		if err := f.over(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// An heir that fails then is followed by workers of this server, at once.
+func TestQuiesceInVain(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		answer := f.quieted()
+		f.ends(exited(handoff.ExitOK), 101, 102)
+		<-answer
+		f.expect("recover 0.0", "recover 1.0")
+		f.ends(exited(1), 103)
+		f.expect("claim 0", "spawn 0.1", "claim 1", "spawn 1.1")
+		f.wantLog("upgrade failed, this server goes on")
+		f.says(104, isReady)
+		f.says(105, isReady)
+		f.close()
+	})
+	perform(t, 2, func(f *theatre) { // while they leave
+		f.quieted()
+		f.ends(exited(handoff.ExitOK), 101)
+		f.ends(killed, 103)
+		f.expect("recover 0.0", "claim 0", "spawn 0.1")
+		f.ends(exited(handoff.ExitOK), 102)
+		f.expect("recover 1.0", "claim 1", "spawn 1.1")
+		f.close()
+	})
+}
+
+func TestStopWhileQuiet(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		answer := f.quieted()
+		f.ends(exited(handoff.ExitOK), 101, 102)
+		<-answer
+		f.signal(unix.SIGTERM)
+		f.ends(exited(0), 103)
+		if err := f.over(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Workers that were started to wait may serve when the listeners are this
+// server's, and not before.
+func TestWithheldWorkers(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.crew.withheld = true
+		f.start()
+		f.says(101, isReady)
+		f.ends(killed, 101)
+		f.expect("spawn 1.0", "recover 0.0", "claim 0", "spawn 0.1")
+		f.says(102, isReady)
+		f.expect("ready", "tell 102 s", "tell 103 s") // 103 boots, and reads it then
+		f.says(103, isReady)
+		f.ends(killed, 102)
+		f.says(104, isReady) // as any other
+		f.expect("recover 1.0", "claim 1", "spawn 1.1")
+		f.close()
+	})
+}
