@@ -51,6 +51,7 @@ Exit code 0: stopped as asked. 1: could not start or go on. 2: wrong flag or val
 // serveOptions holds what the flags of serve say.
 type serveOptions struct {
 	listen              []listen.Spec
+	activated           []int // sockets that were passed to this process; not a flag
 	accept              string
 	workers, maxWorkers int
 	region              string
@@ -91,7 +92,7 @@ func (s *serveOptions) flags() *flagSet {
 	return newFlagSet("serve",
 		group{"Processes and listeners", []option{
 			repeated("listen", "ADDR", &s.listen, parseAddress, defaultListen,
-				"host:port, [::1]:port or unix:/path; may be given several times"),
+				"host:port, [::1]:port or unix:/path; may be given several times. A socket that a service manager passes for the address is served instead of opening it; without this flag, all that it passes"),
 			flag("workers", "N", &s.workers, parseCount(shm.MaxSlots), "the CPUs this process may use",
 				"worker processes"),
 			maxWorkersOption(&s.maxWorkers),
@@ -165,6 +166,9 @@ func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
 	if s.join && s.fresh {
 		return master.Config{}, usagef("--join takes the content of a running server and --fresh sets it aside; give one of them")
 	}
+	if len(s.activated) > 0 && !given("listen") {
+		s.listen = nil // what was passed is what is wanted
+	}
 	if twice, ok := givenTwice(s.listen); ok {
 		return master.Config{}, usagef("--listen: %s is given twice", twice)
 	}
@@ -174,9 +178,12 @@ func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
 				s.workers, s.maxWorkers, s.workers)
 		}
 		s.workers = s.maxWorkers
+	if len(s.activated) > 0 && !given("listen") {
+		s.listen = nil // what was passed is what is wanted
+	}
 	}
 	return master.Config{
-		Listen: s.listen, Accept: listen.Mode(s.accept),
+		Listen: s.listen, Activated: s.activated, Accept: listen.Mode(s.accept),
 		Workers: s.workers, MaxWorkers: s.maxWorkers,
 		Region: s.region, RegionSize: s.regionSize, Grow: given("region-size"), Join: s.join, Fresh: s.fresh,
 		Evict: s.evict == evictClock, MaxValue: s.maxValue,

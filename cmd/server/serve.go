@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/logging"
@@ -18,6 +19,10 @@ func serve(p process, args []string) error {
 		fmt.Fprint(p.stdout, serveNotes)
 		return nil
 	} else if err != nil {
+		return err
+	}
+	var err error
+	if s.activated, err = activated(p.lookup, os.Getpid()); err != nil {
 		return err
 	}
 	config, err := s.config(func(name string) bool { return flags.given(name, p.lookup) })

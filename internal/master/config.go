@@ -24,6 +24,10 @@ import (
 type Config struct {
 	Listen []listen.Spec
 	Accept listen.Mode
+	// Activated are listening sockets that were passed to this process, to be
+	// served in the place of the addresses of Listen that they are bound to; with
+	// none in Listen, as they are.
+	Activated []int
 
 	Workers    int
 	MaxWorkers int // slots of a new region
@@ -83,7 +87,7 @@ func (c *Config) policy() shm.Policy { return shm.Policy{Evict: c.Evict, MaxValu
 // check refuses what contradicts itself, before anything is touched.
 func (c *Config) check() error {
 	switch {
-	case len(c.Listen) == 0:
+	case len(c.Listen) == 0 && len(c.Activated) == 0:
 		return errors.New("no address to listen on")
 	case c.Accept != listen.PerSlot && c.Accept != listen.Shared:
 		return fmt.Errorf("accept mode %q is not known", c.Accept)

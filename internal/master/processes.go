@@ -66,7 +66,7 @@ type hostProcesses struct {
 }
 
 // managerVariables are between the service manager and the master.
-var managerVariables = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
+var managerVariables = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"}
 
 // ownVariables are meant for one process alone.
 var ownVariables = []string{handoff.UpgradeEnv, "WATCHDOG_PID"}
