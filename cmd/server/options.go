@@ -53,6 +53,8 @@ type serveOptions struct {
 	listen              []listen.Spec
 	activated           []int // sockets that were passed to this process; not a flag
 	accept              string
+	user                account
+	group               int
 	workers, maxWorkers int
 	region              string
 	regionSize          int64
@@ -106,6 +108,10 @@ func (s *serveOptions) flags() *flagSet {
 				"replace a worker when it has answered so many requests, or up to a quarter more"),
 			flag("max-worker-memory", "SIZE", &s.maxWorkerMemory, parseWorkerMemory, "any",
 				"replace a worker that has more memory of its own, without what is shared"),
+			flag("user", "NAME|UID", &s.user, parseUser, "whoever starts it",
+				"become this user once the listeners, the access log and the pid file are open; only root may"),
+			flag("group", "NAME|GID", &s.group, parseGroup, "the user's",
+				"the group to become with --user"),
 			flag("pid-file", "FILE", &s.pidFile, parseText, "",
 				"write the master's pid here"),
 		}},
@@ -178,9 +184,13 @@ func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
 				s.workers, s.maxWorkers, s.workers)
 		}
 		s.workers = s.maxWorkers
-	if len(s.activated) > 0 && !given("listen") {
-		s.listen = nil // what was passed is what is wanted
+		if len(s.activated) > 0 && !given("listen") {
+			s.listen = nil // what was passed is what is wanted
+		}
 	}
+	identity, err := s.identity(given("group"))
+	if err != nil {
+		return master.Config{}, err
 	}
 	return master.Config{
 		Listen: s.listen, Activated: s.activated, Accept: listen.Mode(s.accept),
@@ -191,6 +201,7 @@ func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
 		AccessLog: s.accessLog, LogFormat: s.logFormat, LogLevel: s.logLevel, MemoryLimit: memoryLimit(),
 		ShutdownTimeout: s.shutdownTimeout, HangTimeout: s.hangTimeout,
 		MaxRequests: uint64(s.maxRequests), MaxWorkerMemory: s.maxWorkerMemory, PIDFile: s.pidFile,
+		User: identity,
 	}, nil
 }
 

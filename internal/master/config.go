@@ -56,6 +56,8 @@ type Config struct {
 	HangTimeout     time.Duration // silence of a worker that ends it; 0 = it never does
 	PIDFile         string        // "" none
 
+	User *Identity // to become once the listeners are open; nil: stay who we are
+
 	// MemoryLimit is what the server as a whole may use, in bytes; 0 = no limit.
 	MemoryLimit int64
 	Environ     []string // that the workers inherit, as os.Environ returns it
