@@ -55,6 +55,7 @@ type serveOptions struct {
 	accept              string
 	user                account
 	group               int
+	affinity            affinity
 	workers, maxWorkers int
 	region              string
 	regionSize          int64
@@ -108,6 +109,8 @@ func (s *serveOptions) flags() *flagSet {
 				"replace a worker when it has answered so many requests, or up to a quarter more"),
 			flag("max-worker-memory", "SIZE", &s.maxWorkerMemory, parseWorkerMemory, "any",
 				"replace a worker that has more memory of its own, without what is shared"),
+			flag("cpu-affinity", "auto|off|LIST", &s.affinity, parseAffinity, "off",
+				"bind each worker to one CPU: auto takes those that this process may use in turn, a list such as 0,2,4-7 these"),
 			flag("user", "NAME|UID", &s.user, parseUser, "whoever starts it",
 				"become this user once the listeners, the access log and the pid file are open; only root may"),
 			flag("group", "NAME|GID", &s.group, parseGroup, "the user's",
@@ -192,6 +195,10 @@ func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
 	if err != nil {
 		return master.Config{}, err
 	}
+	cpus, err := s.affinity.settle()
+	if err != nil {
+		return master.Config{}, err
+	}
 	return master.Config{
 		Listen: s.listen, Activated: s.activated, Accept: listen.Mode(s.accept),
 		Workers: s.workers, MaxWorkers: s.maxWorkers,
@@ -201,7 +208,7 @@ func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
 		AccessLog: s.accessLog, LogFormat: s.logFormat, LogLevel: s.logLevel, MemoryLimit: memoryLimit(),
 		ShutdownTimeout: s.shutdownTimeout, HangTimeout: s.hangTimeout,
 		MaxRequests: uint64(s.maxRequests), MaxWorkerMemory: s.maxWorkerMemory, PIDFile: s.pidFile,
-		User: identity,
+		User: identity, CPUs: cpus,
 	}, nil
 }
 

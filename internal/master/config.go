@@ -57,6 +57,7 @@ type Config struct {
 	PIDFile         string        // "" none
 
 	User *Identity // to become once the listeners are open; nil: stay who we are
+	CPUs []int     // seat i is bound to CPUs[i], and around again; nil: to none
 
 	// MemoryLimit is what the server as a whole may use, in bytes; 0 = no limit.
 	MemoryLimit int64
