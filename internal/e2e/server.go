@@ -78,7 +78,7 @@ func Start(tb testing.TB, o Options) *Server {
 	}
 	s.inode = inodeOf(s.Region)
 	s.remember()
-	if len(s.workers) == 0 || !s.isOurs(s.workers[0]) {
+	if !slices.ContainsFunc(s.workers, s.isOurs) {
 		tb.Fatalf("workers %v: none is recognised, so that none could be missed", s.workers)
 	}
 	return s

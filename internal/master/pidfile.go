@@ -104,7 +104,9 @@ func (p *pidFile) keep() (err error) {
 
 // clear empties the file, by the descriptor that keep has opened.
 func (p *pidFile) clear() error {
-	return errors.Join(p.kept.Truncate(0), p.kept.Close())
+	err := errors.Join(p.kept.Truncate(0), p.kept.Close())
+	p.kept, p.own = nil, nil
+	return err
 }
 
 // check refuses what no server wrote, and a file that belongs to another
