@@ -52,6 +52,7 @@ Exit code 0: stopped as asked. 1: could not start or go on. 2: wrong flag or val
 type serveOptions struct {
 	listen              []listen.Spec
 	activated           []int // sockets that were passed to this process; not a flag
+	passedBefore        bool  // some were to the master that this one follows; not a flag
 	accept              string
 	user                account
 	group               int
@@ -175,7 +176,7 @@ func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
 	if s.join && s.fresh {
 		return master.Config{}, usagef("--join takes the content of a running server and --fresh sets it aside; give one of them")
 	}
-	if len(s.activated) > 0 && !given("listen") {
+	if (len(s.activated) > 0 || s.passedBefore) && !given("listen") {
 		s.listen = nil // what was passed is what is wanted
 	}
 	if twice, ok := givenTwice(s.listen); ok {

@@ -25,14 +25,17 @@ func serve(p process, args []string) error {
 	if s.activated, err = activated(p.lookup, os.Getpid()); err != nil {
 		return err
 	}
+	upgrade, isHeir, err := handoff.UpgradeFromEnv(p.lookup)
+	if err != nil {
+		return usagef("%v; the variable is set by a master alone", err)
+	}
+	s.passedBefore = upgrade.HasKept()
 	config, err := s.config(func(name string) bool { return flags.given(name, p.lookup) })
 	if err != nil {
 		return err
 	}
 	config.Environ, config.Command = p.environ(), p.command
-	if upgrade, is, err := handoff.UpgradeFromEnv(p.lookup); err != nil {
-		return usagef("%v; the variable is set by a master alone", err)
-	} else if is {
+	if isHeir {
 		config.Upgrade = &upgrade
 	}
 	var queue *logging.Queue

@@ -18,8 +18,10 @@ type Handed struct {
 	Spec   string `json:"spec"`   // as ParseSpec reads it
 	FDs    []int  `json:"fds"`    // in the order in which they began to listen; the receiver's numbers
 	Shared bool   `json:"shared"` // one socket for all slots
-	// Spare sockets are bound and do not listen yet, see Reserve.
-	Spare []int `json:"spare,omitempty"`
+	// Reserved: no more sockets can be bound than there are, see Reserve; Spare
+	// are those of them that do not listen yet.
+	Reserved bool  `json:"reserved,omitempty"`
+	Spare    []int `json:"spare,omitempty"`
 	// Kept: somebody outside of this server keeps the socket, as a service
 	// manager does, so that it is lent for good.
 	Kept bool `json:"kept,omitempty"`
@@ -32,7 +34,7 @@ type Handed struct {
 // Hand describes the listener for a process that will have its sockets under the
 // numbers that add returns.
 func (l *Listener) Hand(add func(fd int) int) Handed {
-	h := Handed{Spec: l.spec.String(), Shared: l.shared, Kept: l.kept, Dev: l.path.dev, Ino: l.path.ino}
+	h := Handed{Spec: l.spec.String(), Shared: l.shared, Kept: l.kept, Reserved: l.reserves, Dev: l.path.dev, Ino: l.path.ino}
 	for _, fd := range l.fds {
 		h.FDs = append(h.FDs, add(fd))
 	}
@@ -64,7 +66,7 @@ func Inherit(h Handed) (*Listener, error) {
 		unix.CloseOnExec(fd)
 	}
 	l.fds = slices.Clone(h.FDs)
-	l.spare, l.reserves = slices.Clone(h.Spare), len(h.Spare) > 0
+	l.spare, l.reserves = slices.Clone(h.Spare), h.Reserved
 	return l, nil
 }
 

@@ -39,7 +39,7 @@ func (l *Listener) another() (int, error) {
 // release gives up a socket that nobody accepts from any more. One that could not
 // be bound again only ends to listen, as shutdown makes a TCP socket do.
 func (l *Listener) release(fd int) error {
-	if !l.reserves {
+	if !l.reserves || l.lent { // shutdown is for all who have it
 		return os.NewSyscallError("close", unix.Close(fd))
 	}
 	l.spare = append(l.spare, fd)

@@ -95,7 +95,21 @@ func TestInheritSpare(t *testing.T) {
 	if !spare[heir.FD(1)] || !spare[heir.FD(2)] || heir.FD(1) == heir.FD(2) {
 		t.Errorf("descriptors %d and %d, handed were %v", heir.FD(1), heir.FD(2), spare)
 	}
-	for slot, n := range shares(t, heir, 3, 200) {
+	// Not one to spare, and still all are reserved.
+	last := takeOver(t, handed(t, heir))
+	if err := lender.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := heir.Close(); err != nil {
+		t.Fatal(err)
+	}
+	last.Own()
+	for _, slots := range []int{1, 3} {
+		if err := last.Resize(slots); err != nil || len(last.spare) != 3-slots {
+			t.Fatalf("%d to spare, %v", len(last.spare), err)
+		}
+	}
+	for slot, n := range shares(t, last, 3, 200) {
 		if n == 0 {
 			t.Errorf("slot %d got nothing", slot)
 		}

@@ -90,7 +90,7 @@ func (c *Config) policy() shm.Policy { return shm.Policy{Evict: c.Evict, MaxValu
 // check refuses what contradicts itself, before anything is touched.
 func (c *Config) check() error {
 	switch {
-	case len(c.Listen) == 0 && len(c.Activated) == 0:
+	case len(c.Listen) == 0 && len(c.Activated) == 0 && (c.Upgrade == nil || !c.Upgrade.HasKept()):
 		return errors.New("no address to listen on")
 	case c.Accept != listen.PerSlot && c.Accept != listen.Shared:
 		return fmt.Errorf("accept mode %q is not known", c.Accept)
