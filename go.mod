@@ -3,6 +3,7 @@ module github.com/fondue-server/fondue
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.5.0
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/coreos/go-systemd/v22 v22.6.0
 	github.com/spf13/pflag v1.0.10

@@ -39,18 +39,23 @@ func TestActivated(t *testing.T) {
 // and not for one that was asked for.
 func TestActivatedAddresses(t *testing.T) {
 	t.Parallel()
+	origins := map[string]string{"listen": "--listen"}
 	for _, c := range []struct {
-		given bool
-		want  []listen.Spec
+		activated []int
+		before    bool
+		origins   map[string]string
+		want      []listen.Spec
 	}{
-		{false, nil},
-		{true, []listen.Spec{{Network: listen.TCP, Addr: defaultListen}}},
+		{[]int{3}, false, nil, nil},
+		{nil, true, nil, nil},
+		{[]int{3}, false, origins, []listen.Spec{{Network: listen.TCP, Addr: defaultListen}}},
+		{nil, true, origins, []listen.Spec{{Network: listen.TCP, Addr: defaultListen}}},
 	} {
 		s := newServeOptions()
-		s.activated = []int{3}
-		config, err := s.config(func(name string) bool { return name == "listen" && c.given })
-		if err != nil || !slices.Equal(config.Listen, c.want) || !slices.Equal(config.Activated, []int{3}) {
-			t.Errorf("--listen given: %v: %v, %v, %v", c.given, config.Listen, config.Activated, err)
+		s.activated, s.passedBefore = c.activated, c.before
+		config, err := s.config(c.origins)
+		if err != nil || !slices.Equal(config.Listen, c.want) || !slices.Equal(config.Activated, c.activated) {
+			t.Errorf("%+v: %v, %v, %v", c, config.Listen, config.Activated, err)
 		}
 	}
 }

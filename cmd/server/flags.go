@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"sort"
 	"strings"
 
@@ -23,6 +24,14 @@ type option struct {
 	fallback string
 	// many allows several values, separated by commas in the variable.
 	many bool
+	// live: a reload puts a changed value into force.
+	live bool
+	// kept: the file of --config may hold it.
+	kept bool
+	// object: a table of that file counts as JSON.
+	object bool
+	// now is what the value has become, to be compared with another run's.
+	now func() any
 }
 
 func (o option) env() string {
@@ -40,6 +49,9 @@ type flagSet struct {
 	groups  []group
 	parsed  *pflag.FlagSet
 	operand string // name of the one word that may be beside the flags; "" none
+	// origins says by flag where its value is from, as errors name it; a default
+	// has none.
+	origins map[string]string
 }
 
 var errHelp = errors.New("help wanted")
@@ -56,7 +68,7 @@ func newFlagSet(command string, groups ...group) *flagSet {
 			}
 		}
 	}
-	return &flagSet{command: command, groups: groups, parsed: fs}
+	return &flagSet{command: command, groups: groups, parsed: fs, origins: map[string]string{}}
 }
 
 // word is the word beside the flags, "" without one.
@@ -74,18 +86,31 @@ func (f *flagSet) parse(args []string, lookup func(string) (string, bool)) error
 	case len(rest) > 1:
 		return usagef("unexpected argument %q: %s takes one %s; see fondue %s --help", rest[1], f.command, f.operand, f.command)
 	}
-	for _, g := range f.groups {
-		for _, o := range g.options {
-			text, ok := lookup(o.env())
-			if !ok || text == "" || f.parsed.Changed(o.name) {
-				continue
-			}
+	for o := range f.options() {
+		text, ok := lookup(o.env())
+		switch {
+		case f.parsed.Changed(o.name):
+			f.origins[o.name] = "--" + o.name
+		case ok && text != "":
 			if err := o.set(text); err != nil {
 				return usagef("%s: %v", o.env(), err)
 			}
+			f.origins[o.name] = o.env()
 		}
 	}
 	return nil
+}
+
+func (f *flagSet) options() iter.Seq[option] {
+	return func(yield func(option) bool) {
+		for _, g := range f.groups {
+			for _, o := range g.options {
+				if !yield(o) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (o option) set(text string) error {
@@ -128,21 +153,10 @@ func (f *flagSet) explain(err error) error {
 	return usagef("%v; see fondue %s --help", err, f.command)
 }
 
-// given tells whether the flag or its variable was set.
-func (f *flagSet) given(name string, lookup func(string) (string, bool)) bool {
-	if f.parsed.Changed(name) {
-		return true
-	}
-	text, ok := lookup(option{name: name}.env())
-	return ok && text != ""
-}
-
 func (f *flagSet) names() []string {
 	var names []string
-	for _, g := range f.groups {
-		for _, o := range g.options {
-			names = append(names, o.name)
-		}
+	for o := range f.options() {
+		names = append(names, o.name)
 	}
 	return names
 }

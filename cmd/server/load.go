@@ -51,7 +51,7 @@ func (o *loadOptions) flags() *flagSet {
 		flag("join", "", &o.join, parseBool, "", "load into the region of a running server"),
 		flag("if-absent", "", &o.ifAbsent, parseBool, "", "keys that are there keep what they hold"),
 		maxValueOption(&o.maxValue),
-		regionSizeOption(&o.regionSize),
+		regionSizeOption(&o.regionSize, "size of a new region, reserved in full when it is created"),
 		maxWorkersOption(&o.maxWorkers),
 	}})
 	flags.operand = "FILE"

@@ -38,13 +38,15 @@ Try:   fondue --workers 4
 `
 
 const serveNotes = `
-Each flag is also an environment variable, shown in brackets; the flag wins. A list in
-FONDUE_LISTEN is separated by commas, and an empty variable counts as not set.
+Each flag is also an environment variable, shown in brackets, and a key of the TOML file
+of --config: workers = 4. The flag wins over the variable, and that over the file. A list
+in FONDUE_LISTEN is separated by commas, and an empty variable counts as not set.
 Sizes count in KiB, MiB, GiB or TiB (1024s) or in plain bytes.
 
 Signals to the master: TERM or INT ends it gracefully, QUIT or a second INT at once;
-HUP replaces its workers one after the other; TTIN and TTOU make one more or one less;
-USR1 opens the access log anew; USR2 starts the program anew, which takes over.
+HUP reads the file of --config again and replaces the workers one after the other; TTIN
+and TTOU make one more or one less; USR1 opens the access log anew; USR2 starts the
+program anew, which takes over.
 Exit code 0: stopped as asked. 1: could not start or go on. 2: wrong flag or value.
 `
 
@@ -71,6 +73,11 @@ type serveOptions struct {
 	hangTimeout         time.Duration
 	maxRequests         int
 	maxWorkerMemory     int64
+
+	file  string // of --config
+	check bool
+	// again: this is not the start but a reload or an upgrade.
+	again bool
 }
 
 // newServeOptions returns the defaults. The runtime counts the CPUs that this
@@ -95,54 +102,92 @@ func newServeOptions() *serveOptions {
 func (s *serveOptions) flags() *flagSet {
 	return newFlagSet("serve",
 		group{"Processes and listeners", []option{
-			repeated("listen", "ADDR", &s.listen, parseAddress, defaultListen,
-				"host:port, [::1]:port or unix:/path; may be given several times. A socket that a service manager passes for the address is served instead of opening it; without this flag, all that it passes"),
-			flag("workers", "N", &s.workers, parseCount(shm.MaxSlots), "the CPUs this process may use",
-				"worker processes"),
-			maxWorkersOption(&s.maxWorkers),
-			flag("accept", "MODE", &s.accept, parseChoice(string(listen.PerSlot), string(listen.Shared)), string(listen.PerSlot),
-				"reuseport gives each worker a listener of its own; shared has one for all, which spreads few connections more evenly"),
-			flag("shutdown-timeout", "TIME", &s.shutdownTimeout, parseDuration, "30s",
-				"how long a graceful stop waits for requests in flight"),
-			flag("hang-timeout", "TIME", &s.hangTimeout, parseDuration, "10s",
-				"a worker that is silent for so long is ended and replaced; 0s never does"),
-			flag("max-requests", "N", &s.maxRequests, parseCount(math.MaxInt32), "any number",
-				"replace a worker when it has answered so many requests, or up to a quarter more"),
-			flag("max-worker-memory", "SIZE", &s.maxWorkerMemory, parseWorkerMemory, "any",
-				"replace a worker that has more memory of its own, without what is shared"),
-			flag("cpu-affinity", "auto|off|LIST", &s.affinity, parseAffinity, "off",
-				"bind each worker to one CPU: auto takes those that this process may use in turn, a list such as 0,2,4-7 these"),
-			flag("user", "NAME|UID", &s.user, parseUser, "whoever starts it",
-				"become this user once the listeners, the access log and the pid file are open; only root may"),
-			flag("group", "NAME|GID", &s.group, parseGroup, "the user's",
-				"the group to become with --user"),
-			flag("pid-file", "FILE", &s.pidFile, parseText, "",
-				"write the master's pid here"),
+			kept(repeated("listen", "ADDR", &s.listen, parseAddress, defaultListen,
+				"host:port, [::1]:port or unix:/path; may be given several times. A socket that a service manager passes for the address is served instead of opening it; without this flag, all that it passes")),
+			live(flag("workers", "N", &s.workers, parseCount(shm.MaxSlots), "the CPUs this process may use",
+				"worker processes")),
+			kept(maxWorkersOption(&s.maxWorkers)),
+			kept(flag("accept", "MODE", &s.accept, parseChoice(string(listen.PerSlot), string(listen.Shared)), string(listen.PerSlot),
+				"reuseport gives each worker a listener of its own; shared has one for all, which spreads few connections more evenly")),
+			live(flag("shutdown-timeout", "TIME", &s.shutdownTimeout, parseDuration, "30s",
+				"how long a graceful stop waits for requests in flight")),
+			live(flag("hang-timeout", "TIME", &s.hangTimeout, parseLimit, "10s",
+				"a worker that is silent for so long is ended and replaced; 0s never does")),
+			live(flag("max-requests", "N", &s.maxRequests, parseCount(math.MaxInt32), "any number",
+				"replace a worker when it has answered so many requests, or up to a quarter more")),
+			live(flag("max-worker-memory", "SIZE", &s.maxWorkerMemory, parseWorkerMemory, "any",
+				"replace a worker that has more memory of its own, without what is shared")),
+			kept(flag("cpu-affinity", "auto|off|LIST", &s.affinity, parseAffinity, "off",
+				"bind each worker to one CPU: auto takes those that this process may use in turn, a list such as 0,2,4-7 these")),
+			kept(flag("user", "NAME|UID", &s.user, parseUser, "whoever starts it",
+				"become this user once the listeners, the access log and the pid file are open; only root may")),
+			kept(flag("group", "NAME|GID", &s.group, parseGroup, "the user's",
+				"the group to become with --user")),
+			kept(flag("pid-file", "FILE", &s.pidFile, parseText, "",
+				"write the master's pid here")),
 		}},
 		group{"Region", []option{
-			regionOption(&s.region, "the mapped file; created with mode 0600 if it is not there"),
-			regionSizeOption(&s.regionSize),
-			flag("join", "", &s.join, parseBool, "",
-				"share the region of a server that runs already"),
-			flag("fresh", "", &s.fresh, parseBool, "",
-				"set an existing region's file aside and start empty"),
-			maxValueOption(&s.maxValue),
-			flag("evict", "MODE", &s.evict, parseChoice(evictNone, evictClock), evictNone,
-				"what becomes of a write that needs room in a full region: none refuses it with 507, clock makes room by evicting keys that were not used lately"),
-			flag("preload", "FILE", &s.preload, readPreload, "",
+			kept(regionOption(&s.region, "the mapped file; created with mode 0600 if it is not there")),
+			kept(regionSizeOption(&s.regionSize,
+				"size of a new region, reserved in full when it is created; a smaller one that is there grows to it")),
+			kept(flag("join", "", &s.join, parseBool, "",
+				"share the region of a server that runs already")),
+			kept(flag("fresh", "", &s.fresh, parseBool, "",
+				"set an existing region's file aside and start empty")),
+			live(maxValueOption(&s.maxValue)),
+			live(flag("evict", "MODE", &s.evict, parseChoice(evictNone, evictClock), evictNone,
+				"what becomes of a write that needs room in a full region: none refuses it with 507, clock makes room by evicting keys that were not used lately")),
+			content(s, "preload", "FILE", &s.preload, readPreload,
 				"JSON object of keys and values; those that do not exist are set before the first worker starts"),
-			flag("args", "JSON|@FILE", &s.args, parseArgs, "",
-				"JSON object that /args serves to every worker's clients"),
+			object(content(s, "args", "JSON|@FILE", &s.args, parseArgs,
+				"JSON object that /args serves to every worker's clients")),
 		}},
 		group{"Logs", []option{
-			flag("access-log", "-|FILE", &s.accessLog, parseText, "off",
-				"write a line for each request, with pid and slot, to standard output or a file"),
-			flag("log-format", "FORMAT", &s.logFormat, parseChoice("text", "json"), "text",
-				"text or json, of the log on standard error"),
-			flag("log-level", "LEVEL", &s.logLevel, parseChoice("debug", "info", "warn", "error"), "info",
-				"debug, info, warn or error"),
+			live(flag("access-log", "-|FILE", &s.accessLog, parseAccessLog, "off",
+				"write a line for each request, with pid and slot, to standard output or a file")),
+			kept(flag("log-format", "FORMAT", &s.logFormat, parseChoice("text", "json"), "text",
+				"text or json, of the log on standard error")),
+			live(flag("log-level", "LEVEL", &s.logLevel, parseChoice("debug", "info", "warn", "error"), "info",
+				"debug, info, warn or error")),
+		}},
+		group{"Configuration", []option{
+			flag("config", "FILE", &s.file, parseText, "",
+				"TOML file of settings, by the names of these flags; HUP reads it again"),
+			flag("check-config", "", &s.check, parseBool, "",
+				"check the settings, from wherever they come, and do not serve"),
 		}},
 	)
+}
+
+// kept declares an option that the file of --config may hold.
+func kept(o option) option {
+	o.kept = true
+	return o
+}
+
+// live declares one whose change counts on a reload, too.
+func live(o option) option {
+	o.live = true
+	return kept(o)
+}
+
+func object(o option) option {
+	o.object = true
+	return o
+}
+
+// content declares an option whose value stands for what a server begins with.
+// Later it only matters whether it is the same value: a file that it names may be
+// gone by then.
+func content[T any](s *serveOptions, name, arg string, target *T, parse func(string) (T, error), usage string) option {
+	o := flag(name, arg, target, func(text string) (none T, _ error) {
+		if s.again {
+			return none, nil
+		}
+		return parse(text)
+	}, "", usage)
+	o.now = func() any { return o.value.String() }
+	return kept(o)
 }
 
 // Modes of --evict.
@@ -155,9 +200,8 @@ func regionOption(path *string, usage string) option {
 	return flag("region", "PATH", path, parseText, defaultRegion, usage)
 }
 
-func regionSizeOption(size *int64) option {
-	return flag("region-size", "SIZE", size, parseRegionSize, "32MiB",
-		"size of a new region, reserved in full when it is created; a smaller one that is there grows to it at the next start")
+func regionSizeOption(size *int64, usage string) option {
+	return flag("region-size", "SIZE", size, parseRegionSize, "32MiB", usage)
 }
 
 func maxWorkersOption(n *int) option {
@@ -170,29 +214,26 @@ func maxValueOption(size *int64) option {
 		"the largest value that is accepted, 1KiB to 64MiB; a new region is made to hold it, and each process that shares a region has a limit of its own")
 }
 
-// config settles what depends on more than one flag. given tells whether the
-// user set a flag or took the default.
-func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
+// config settles what depends on more than one flag. origins tells where a value
+// is from; a default has none.
+func (s *serveOptions) config(origins map[string]string) (master.Config, error) {
 	if s.join && s.fresh {
 		return master.Config{}, usagef("--join takes the content of a running server and --fresh sets it aside; give one of them")
 	}
-	if (len(s.activated) > 0 || s.passedBefore) && !given("listen") {
+	if (len(s.activated) > 0 || s.passedBefore) && origins["listen"] == "" {
 		s.listen = nil // what was passed is what is wanted
 	}
 	if twice, ok := givenTwice(s.listen); ok {
-		return master.Config{}, usagef("--listen: %s is given twice", twice)
+		return master.Config{}, usagef("%s: %s is given twice", origins["listen"], twice)
 	}
 	if s.workers > s.maxWorkers {
-		if given("workers") {
-			return master.Config{}, usagef("--workers: %d are more than --max-workers %d; give --max-workers %d",
-				s.workers, s.maxWorkers, s.workers)
+		if from := origins["workers"]; from != "" {
+			return master.Config{}, usagef("%s: %d are more than --max-workers %d; give --max-workers %d",
+				from, s.workers, s.maxWorkers, s.workers)
 		}
 		s.workers = s.maxWorkers
-		if len(s.activated) > 0 && !given("listen") {
-			s.listen = nil // what was passed is what is wanted
-		}
 	}
-	identity, err := s.identity(given("group"))
+	identity, err := s.identity(origins["group"] != "")
 	if err != nil {
 		return master.Config{}, err
 	}
@@ -201,14 +242,16 @@ func (s *serveOptions) config(given func(string) bool) (master.Config, error) {
 		return master.Config{}, err
 	}
 	return master.Config{
-		Listen: s.listen, Activated: s.activated, Accept: listen.Mode(s.accept),
-		Workers: s.workers, MaxWorkers: s.maxWorkers,
-		Region: s.region, RegionSize: s.regionSize, Grow: given("region-size"), Join: s.join, Fresh: s.fresh,
-		Evict: s.evict == evictClock, MaxValue: s.maxValue,
+		Settings: master.Settings{
+			Workers: s.workers, Evict: s.evict == evictClock, MaxValue: s.maxValue,
+			AccessLog: s.accessLog, LogLevel: s.logLevel,
+			ShutdownTimeout: s.shutdownTimeout, HangTimeout: s.hangTimeout,
+			MaxRequests: uint64(s.maxRequests), MaxWorkerMemory: s.maxWorkerMemory,
+		},
+		Listen: s.listen, Activated: s.activated, Accept: listen.Mode(s.accept), MaxWorkers: s.maxWorkers,
+		Region: s.region, RegionSize: s.regionSize, Grow: origins["region-size"] != "", Join: s.join, Fresh: s.fresh,
 		Preload: s.preload, Args: s.args,
-		AccessLog: s.accessLog, LogFormat: s.logFormat, LogLevel: s.logLevel, MemoryLimit: memoryLimit(),
-		ShutdownTimeout: s.shutdownTimeout, HangTimeout: s.hangTimeout,
-		MaxRequests: uint64(s.maxRequests), MaxWorkerMemory: s.maxWorkerMemory, PIDFile: s.pidFile,
+		LogFormat: s.logFormat, MemoryLimit: memoryLimit(), PIDFile: s.pidFile,
 		User: identity, CPUs: cpus,
 	}, nil
 }

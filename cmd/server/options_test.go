@@ -18,12 +18,7 @@ func configure(t *testing.T, env map[string]string, args ...string) master.Confi
 		v, ok := env[name]
 		return v, ok
 	}
-	s := newServeOptions()
-	flags := s.flags()
-	if err := flags.parse(args, lookup); err != nil {
-		t.Fatal(err)
-	}
-	c, err := s.config(func(name string) bool { return flags.given(name, lookup) })
+	c, _, err := newServeOptions().read(args, lookup)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,8 +34,8 @@ func TestDefaults(t *testing.T) {
 	c.Workers = 0
 	want := master.Config{
 		Listen: []listen.Spec{{Network: listen.TCP, Addr: "127.0.0.1:8000"}}, Accept: listen.PerSlot,
-		MaxWorkers: 64, Region: "/dev/shm/fondue.region", RegionSize: 32 << 20,
-		LogFormat: "text", LogLevel: "info", ShutdownTimeout: 30 * time.Second, HangTimeout: 10 * time.Second,
+		MaxWorkers: 64, Region: "/dev/shm/fondue.region", RegionSize: 32 << 20, LogFormat: "text",
+		Settings: master.Settings{LogLevel: "info", ShutdownTimeout: 30 * time.Second, HangTimeout: 10 * time.Second},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v\nwant %+v", c, want)

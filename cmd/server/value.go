@@ -38,6 +38,7 @@ func flag[T any](name, arg string, target *T, parse func(string) (T, error), fal
 	return option{
 		name: name, arg: arg, usage: usage, fallback: fallback,
 		value: &setting[T]{target: target, arg: arg, parse: parse},
+		now:   func() any { return *target },
 	}
 }
 
@@ -74,6 +75,15 @@ func parseText(s string) (string, error) {
 	return s, nil
 }
 
+// parseAccessLog reads off as what the default is: so a flag can take back what
+// the variable or the file says.
+func parseAccessLog(s string) (string, error) {
+	if s == "off" {
+		return "", nil
+	}
+	return parseText(s)
+}
+
 func parseCount(limit int) func(string) (int, error) {
 	return func(s string) (int, error) {
 		n, err := strconv.Atoi(s)
@@ -93,6 +103,14 @@ func parseChoice(choices ...string) func(string) (string, error) {
 		}
 		return "", fmt.Errorf("%q is not one of %s", s, strings.Join(choices, ", "))
 	}
+}
+
+// parseLimit reads a duration, or 0s for none.
+func parseLimit(s string) (time.Duration, error) {
+	if d, err := time.ParseDuration(s); err == nil && d == 0 {
+		return 0, nil
+	}
+	return parseDuration(s)
 }
 
 func parseDuration(s string) (time.Duration, error) {

@@ -35,6 +35,8 @@ type Options struct {
 	Shell string
 	// Namespaces are flags of clone(2): the server gets new ones of these kinds.
 	Namespaces uintptr
+	// Config is a file of --config, which says how many workers; "" none.
+	Config string
 	// Flags are added at the end of the command line.
 	Flags []string
 	// Env is added to an environment without FONDUE_ variables.
@@ -163,7 +165,12 @@ func arguments(o Options, region string) []string {
 	if o.Workers == 0 {
 		workers = 2
 	}
-	args := []string{"serve", "--region", region, "--log-format", "json", "--workers", fmt.Sprint(workers)}
+	args := []string{"serve", "--region", region, "--log-format", "json"}
+	if o.Config != "" {
+		args = append(args, "--config", o.Config)
+	} else {
+		args = append(args, "--workers", fmt.Sprint(workers))
+	}
 	if !slices.Contains(o.Flags, "--join") {
 		args = append(args, "--region-size", "8MiB", "--max-workers", fmt.Sprint(max(16, workers)))
 	}

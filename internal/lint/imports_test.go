@@ -14,7 +14,7 @@ import (
 var allowed = map[string][]string{
 	"cmd/server": {
 		"internal/master", "internal/worker", "internal/handoff", "internal/dump", "internal/listen", "internal/command", "internal/shm", "internal/logging",
-		"github.com/spf13/pflag",
+		"github.com/spf13/pflag", "github.com/BurntSushi/toml",
 	},
 	"internal/master":  {"internal/handoff", "internal/listen", "internal/shm", "internal/logging", "golang.org/x/sys", "github.com/coreos/go-systemd"},
 	"internal/worker":  {"internal/handoff", "internal/httpapi", "internal/listen", "internal/command", "internal/shm", "internal/logging", "github.com/valyala/fasthttp", "golang.org/x/sys"},

@@ -8,23 +8,25 @@ import (
 	"strings"
 )
 
-// New returns a logger that writes records of at least the given level to w.
-// The format is "text" or "json", the level "debug", "info", "warn" or "error".
-func New(w io.Writer, format, level string) (*slog.Logger, error) {
-	var threshold slog.Level
-	switch strings.ToLower(level) {
+// ParseLevel reads "debug", "info", "warn" or "error".
+func ParseLevel(text string) (slog.Level, error) {
+	switch strings.ToLower(text) {
 	case "debug":
-		threshold = slog.LevelDebug
+		return slog.LevelDebug, nil
 	case "info":
-		threshold = slog.LevelInfo
+		return slog.LevelInfo, nil
 	case "warn":
-		threshold = slog.LevelWarn
+		return slog.LevelWarn, nil
 	case "error":
-		threshold = slog.LevelError
-	default:
-		return nil, fmt.Errorf("log level %q is not one of debug, info, warn, error", level)
+		return slog.LevelError, nil
 	}
-	options := &slog.HandlerOptions{Level: threshold}
+	return 0, fmt.Errorf("log level %q is not one of debug, info, warn, error", text)
+}
+
+// New returns a logger that writes records of at least the given level to w, in
+// the format "text" or "json".
+func New(w io.Writer, format string, level slog.Leveler) (*slog.Logger, error) {
+	options := &slog.HandlerOptions{Level: level}
 	switch format {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, options)), nil

@@ -27,8 +27,8 @@ type Queue struct {
 
 // NewQueued returns a logger as New does, that never holds up its caller. The
 // queue behind it is closed at the end.
-func NewQueued(w io.Writer, format, level string) (*slog.Logger, *Queue, error) {
-	direct, err := New(w, format, "warn")
+func NewQueued(w io.Writer, format string, level slog.Leveler) (*slog.Logger, *Queue, error) {
+	direct, err := New(w, format, slog.LevelWarn)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -185,7 +185,7 @@ func (c *crew) checkComplete() {
 		return
 	}
 	if c.complete {
-		c.checkWanted()
+		c.checkAsked()
 		return
 	}
 	for _, s := range c.seats {
@@ -201,15 +201,17 @@ func (c *crew) checkComplete() {
 	c.service.ready(len(c.seats))
 	if c.inherits {
 		c.resteer() // until now another master did
-		c.checkWanted()
+		c.checkAsked()
 	}
 }
 
-// checkWanted makes the seats of an heir as many as are asked for, once each has
+// checkAsked makes the seats of an heir as many as are asked for, once each has
 // had a worker that can empty its queue.
-func (c *crew) checkWanted() {
+func (c *crew) checkAsked() {
 	if c.inherits && !slices.ContainsFunc(c.seats, func(s *seat) bool { return s.waits }) {
 		c.inherits = false
-		c.reach(c.wanted)
+		if !c.scale(c.asked) {
+			c.asked = len(c.seats) // a reload tries again
+		}
 	}
 }

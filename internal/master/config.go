@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"time"
 
 	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/listen"
@@ -20,8 +19,14 @@ import (
 )
 
 // Config is what a Master is made of. It is read by New and not kept in sync
-// with later changes.
+// with later changes, other than by Reread.
 type Config struct {
+	Settings
+	// Reread reads the settings again for a reload, and names those that differ
+	// from the ones the server was started with and count at a start only. It is
+	// called from the loop of Master.Run; nil: settings never change.
+	Reread func() (now Settings, fixed []string, err error)
+
 	Listen []listen.Spec
 	Accept listen.Mode
 	// Activated are listening sockets that were passed to this process, to be
@@ -29,32 +34,22 @@ type Config struct {
 	// none in Listen, as they are.
 	Activated []int
 
-	Workers    int
 	MaxWorkers int // slots of a new region
 
 	Region     string // path of the mapped file
 	RegionSize int64  // bytes, of a new region
 	Grow       bool   // a smaller region that is there is copied into one of RegionSize
-	MaxValue   int64  // bytes of the largest value; 0 = shm.DefaultMaxValue, or less where no more fits
-	Evict      bool   // make room by evicting what is not used
 	Join       bool   // attach to a region that another master owns
 	Fresh      bool   // set an existing region aside and start empty
 
 	Preload []Preload // set where absent, in this order, before the first worker starts
 	Args    []byte    // JSON; nil leaves what the region holds
 
-	AccessLog string // "" off, "-" standard output, or a path
-	LogFormat string // of the workers, see logging.New
-	LogLevel  string
-	Log       *slog.Logger // of the master itself
+	LogFormat string         // of the workers, see logging.New
+	Log       *slog.Logger   // of the master itself
+	Level     *slog.LevelVar // of Log, which follows LogLevel; nil: it never changes
 
-	ShutdownTimeout time.Duration
-	// A worker that has answered so many requests, or has so many bytes of its
-	// own, is replaced; 0 = it never is.
-	MaxRequests     uint64
-	MaxWorkerMemory int64
-	HangTimeout     time.Duration // silence of a worker that ends it; 0 = it never does
-	PIDFile         string        // "" none
+	PIDFile string // "" none
 
 	User *Identity // to become once the listeners are open; nil: stay who we are
 	CPUs []int     // seat i is bound to CPUs[i], and around again; nil: to none

@@ -62,6 +62,7 @@ type crew struct {
 	board   scoreboard
 	seats   []*seat
 	retired []*seat   // whose workers are to leave
+	asked   int       // seats that the settings ask for, as far as they were followed
 	most    int       // seats that there may be
 	workers []*worker // that live, in the order of their starts
 
@@ -78,6 +79,9 @@ type crew struct {
 	resize func(sockets int) error
 	// steer keeps new connections away from the seats that are false.
 	steer func(live []bool) error
+	// reconfigure reads the settings again; outfit follows them from then on. On
+	// an error everything is as it was.
+	reconfigure func() (Settings, error)
 	// queued is how many connections wait in the queues of the seat's own sockets,
 	// and socketsOf are those.
 	queued    func(s *seat) int
@@ -96,7 +100,6 @@ type crew struct {
 	// inherits: there is a master whose workers serve the same sockets until this
 	// one is ready. A seat may then wait for a slot that they leave.
 	inherits bool
-	wanted   int // seats that there are to be after the start; 0: as many as now
 	// startHeir starts the program anew, to take over; handOver leaves it the
 	// listeners, but the dropped ones.
 	startHeir func() (pid int, channel io.ReadWriteCloser, err error)

@@ -22,6 +22,14 @@ func valueErrorf(format string, args ...any) error {
 
 // checkFiles looks at what the paths lead to before any of them is opened.
 func (c *Config) checkFiles() error {
+	if err := c.checkPaths(); err != nil {
+		return err
+	}
+	return c.checkRegion()
+}
+
+// checkPaths refuses two paths that lead to one file.
+func (c *Config) checkPaths() error {
 	log := c.AccessLog
 	if log == "-" {
 		log = ""
@@ -35,7 +43,7 @@ func (c *Config) checkFiles() error {
 			return valueErrorf("%s %s: it is the file of %s; name another", pair.flag, pair.path, pair.other)
 		}
 	}
-	return c.checkRegion()
+	return nil
 }
 
 // checkRegion refuses what can be no region, and might keep whoever opens it

@@ -59,6 +59,7 @@ func (s *settler) copyInto(draft string, from *shm.Store, info shm.Info) (keys i
 	if err != nil {
 		return 0, errors.Join(err, region.Close())
 	}
+	store.SetPolicy(shm.Policy{MaxValue: region.Info().LargestValue}) // whatever limit they were set under
 	keys, err = from.CopyTo(store)
 	return keys, errors.Join(err, store.Detach(), region.Close())
 }

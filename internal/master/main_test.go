@@ -43,10 +43,11 @@ func TestMain(m *testing.M) {
 
 func playMaster(region string) int {
 	cfg := Config{
-		Listen: []listen.Spec{{Network: listen.Unix, Addr: region + ".sock"}, {Network: listen.TCP, Addr: "127.0.0.1:0"}},
-		Accept: listen.PerSlot, Workers: 2, MaxWorkers: 8, Region: region, RegionSize: 4 << 20,
-		LogFormat: "text", LogLevel: "info", Log: slog.New(slog.NewTextHandler(os.Stdout, nil)),
-		ShutdownTimeout: time.Second, PIDFile: region + ".pid", Environ: environ(""),
+		Listen:   []listen.Spec{{Network: listen.Unix, Addr: region + ".sock"}, {Network: listen.TCP, Addr: "127.0.0.1:0"}},
+		Settings: Settings{Workers: 2, LogLevel: "info", ShutdownTimeout: time.Second},
+		Accept:   listen.PerSlot, MaxWorkers: 8, Region: region, RegionSize: 4 << 20,
+		LogFormat: "text", Log: slog.New(slog.NewTextHandler(os.Stdout, nil)),
+		PIDFile: region + ".pid", Environ: environ(""),
 	}
 	m, err := New(cfg)
 	if err == nil {

@@ -14,20 +14,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func (m *Master) openAccessLog() error {
-	switch m.cfg.AccessLog {
+func (m *Master) openAccessLog() (err error) {
+	m.accessLog, err = openAccess(m.cfg.AccessLog)
+	return err
+}
+
+// openAccess returns the descriptor of an access log, or handoff.None.
+func openAccess(log string) (fd int, err error) {
+	switch log {
 	case "":
-		m.accessLog = handoff.None
+		return handoff.None, nil
 	case "-":
-		m.accessLog = unix.Stdout
-	default:
-		fd, err := openAccessFile(m.cfg.AccessLog)
-		if err != nil {
-			return fmt.Errorf("--access-log %s: %w", m.cfg.AccessLog, err)
-		}
-		m.accessLog = fd
+		return unix.Stdout, nil
 	}
-	return nil
+	if fd, err = openAccessFile(log); err != nil {
+		return handoff.None, fmt.Errorf("--access-log %s: %w", log, err)
+	}
+	return fd, nil
 }
 
 // openAccessFile opens the file that the workers write their lines into.

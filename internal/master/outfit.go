@@ -24,16 +24,17 @@ func (m *Master) newCrew(procs processes) *crew {
 		queued:         m.queued,
 		socketsOf:      m.socketsOf,
 		reopenLogs:     m.reopenAccessLog,
-		most:           min(m.cfg.MaxWorkers, m.tenancy.region.Info().Slots),
+		reconfigure:    m.reconfigure,
+		asked:          m.cfg.Workers,
+		most:           m.mostWorkers(),
 		ready:          m.announce,
 		inherits:       m.lender != nil,
-		wanted:         m.cfg.Workers,
 		handOver:       m.handOver,
 		inspect:        m.watchRegion,
 		limit:          m.cfg.ShutdownTimeout,
 		hangLimit:      m.cfg.HangTimeout,
 		service:        m.newService(),
-		limits:         limits{requests: m.cfg.MaxRequests, memory: uint64(m.cfg.MaxWorkerMemory)},
+		limits:         m.cfg.limits(),
 		signals:        m.signals,
 		children:       m.children,
 	}
@@ -43,6 +44,11 @@ func (m *Master) newCrew(procs processes) *crew {
 		c.seats = append(c.seats, &seat{number: i, slot: -1})
 	}
 	return c
+}
+
+// mostWorkers is how many there may be over this region.
+func (m *Master) mostWorkers() int {
+	return min(m.cfg.MaxWorkers, m.tenancy.region.Info().Slots)
 }
 
 // outfit is what a worker in the seat is handed, of so many.

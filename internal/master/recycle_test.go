@@ -10,7 +10,7 @@ import (
 
 func TestRecycledByRequests(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
-		f.crew.limits.requests = 100
+		f.settings.MaxRequests = 100
 		f.startServing()
 		f.answer(0, 99)
 		f.pass(time.Second)
@@ -37,7 +37,7 @@ func TestRecycledByRequests(t *testing.T) {
 // A slot's count goes on over its workers; each begins at its own 0.
 func TestRecycledCountsItsOwn(t *testing.T) {
 	perform(t, 1, func(f *theatre) {
-		f.crew.limits.requests = 100
+		f.settings.MaxRequests = 100
 		f.startServing()
 		f.answer(0, 90)
 		f.ends(killed, 101)
@@ -51,7 +51,7 @@ func TestRecycledCountsItsOwn(t *testing.T) {
 
 func TestRecycledByMemory(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
-		f.crew.limits.memory = 1 << 20
+		f.settings.MaxWorkerMemory = 1 << 20
 		f.startServing()
 		f.mu.Lock()
 		f.grown = 1<<20 + 1
@@ -73,7 +73,7 @@ func TestRecycledByMemory(t *testing.T) {
 
 func TestRecyclingRests(t *testing.T) {
 	perform(t, 1, func(f *theatre) {
-		f.crew.limits.requests = 1
+		f.settings.MaxRequests = 1
 		f.startServing()
 		f.answer(0, 2)
 		f.pass(watchEvery)
@@ -92,7 +92,7 @@ func TestRecyclingRests(t *testing.T) {
 // A reload in the middle of it replaces everybody.
 func TestReloadDuringRecycling(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
-		f.crew.limits.requests = 1
+		f.settings.MaxRequests = 1
 		f.startServing()
 		f.pass(time.Second)
 		f.answer(0, 2)
@@ -114,7 +114,7 @@ func TestReloadDuringRecycling(t *testing.T) {
 // One after the other over its limit: each is replaced once.
 func TestRecycledOneByOne(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
-		f.crew.limits.requests = 100
+		f.settings.MaxRequests = 100
 		f.startServing()
 		f.answer(0, 126)
 		f.pass(watchEvery)
@@ -132,7 +132,7 @@ func TestRecycledOneByOne(t *testing.T) {
 // from its end.
 func TestReloadWithATooSmallLimit(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
-		f.crew.limits.memory = 1 << 20
+		f.settings.MaxWorkerMemory = 1 << 20
 		f.grown = 2 << 20
 		f.hup()
 		for pid := 103; pid <= 104; pid++ {

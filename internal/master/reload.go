@@ -24,8 +24,9 @@ type replacement struct {
 // (the kernel, for want of memory) will go on.
 const killsEnough = 5
 
-// reload begins to replace every worker that there is. One that is under way
-// begins anew: its workers were started before what the signal is about.
+// reload takes the settings over as they are now, and begins to replace every
+// worker that has others. A reload that is under way begins anew: its workers were
+// started before what the signal is about.
 func (c *crew) reload() {
 	if c.stage != running {
 		return
@@ -34,16 +35,40 @@ func (c *crew) reload() {
 		c.log.Warn("reload is left out: the server is still starting")
 		return
 	}
+	settings, err := c.reconfigure()
+	if err != nil {
+		c.log.Error("reload is refused, everything stays as it is", "reason", err)
+		return
+	}
 	c.service.reloading()
+	old := slices.Clone(c.workers)
+	c.replacement = nil // the seats come and go before any worker is replaced
+	c.follow(settings)
 	c.log.Info("reloading: workers are replaced, one after the other", "workers", len(c.seats))
 	r := &replacement{began: time.Now()}
 	for _, s := range c.seats {
-		if w := cmp.Or(s.next, s.worker); w != nil {
+		if w := cmp.Or(s.next, s.worker); w != nil && slices.Contains(old, w) {
 			r.todo = append(r.todo, w)
 		}
 	}
 	c.replacement, c.reloadedAt = r, r.began
 	c.replaceNext()
+}
+
+// follow takes settings over. Where somebody has made more workers or fewer since
+// they were read last, their number counts only if it has changed.
+func (c *crew) follow(s Settings) {
+	c.limit, c.hangLimit = s.ShutdownTimeout, s.HangTimeout
+	if limits := s.limits(); limits != c.limits {
+		c.limits = limits
+		for _, w := range c.workers {
+			w.mostRequests = limits.draw()
+		}
+	}
+	// The seats of an heir come to be so many by themselves.
+	if c.inherits || s.Workers != c.asked && c.scale(s.Workers) {
+		c.asked = s.Workers
+	}
 }
 
 // replaceNext goes on with the replacement: it is called whenever a worker has

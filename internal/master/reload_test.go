@@ -226,7 +226,7 @@ func TestReopenLogs(t *testing.T) {
 func TestReloadOfAHangingWorker(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
 		f.slots = 2
-		f.crew.limits.requests = 1 << 40
+		f.settings.MaxRequests = 1 << 40
 		f.startServing()
 		f.pass(time.Second)
 		f.freeze(0, true)

@@ -49,10 +49,10 @@ func testConfig(t *testing.T) Config {
 		t.Fatal(err)
 	}
 	return Config{
-		Listen: []listen.Spec{spec}, Accept: listen.PerSlot, Workers: 2, MaxWorkers: 8,
+		Settings: Settings{Workers: 2, LogLevel: "info", ShutdownTimeout: 5 * time.Second},
+		Listen:   []listen.Spec{spec}, Accept: listen.PerSlot, MaxWorkers: 8,
 		Region: filepath.Join(t.TempDir(), "region"), RegionSize: 4 << 20,
-		LogFormat: "text", LogLevel: "info", Log: slog.New(slog.DiscardHandler),
-		ShutdownTimeout: 5 * time.Second, Environ: environ(""),
+		LogFormat: "text", Log: slog.New(slog.DiscardHandler), Environ: environ(""),
 	}
 }
 

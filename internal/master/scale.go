@@ -3,6 +3,8 @@ package master
 import (
 	"slices"
 	"time"
+
+	"github.com/fondue-server/fondue/internal/shm"
 )
 
 // retireGrace is between the moment from which new connections are steered away
@@ -22,26 +24,65 @@ func (c *crew) scalable() bool {
 	return c.stage == running && c.complete
 }
 
-// more adds a seat, or takes the last one back that is being retired.
+// scale makes it so many seats, and says whether it could.
+func (c *crew) scale(workers int) bool {
+	vacant := map[*seat]shm.ID{}
+	for len(c.seats) < workers {
+		s, id := c.addSeat()
+		if s == nil {
+			break
+		}
+		if s.worker == nil {
+			vacant[s] = id
+		}
+	}
+	// A worker's share of the CPUs and of the memory goes by the number of seats.
+	for _, s := range c.seats {
+		if id, is := vacant[s]; is {
+			c.fillSeat(s, id)
+		}
+	}
+	for len(c.seats) > max(1, workers) {
+		c.less()
+	}
+	return len(c.seats) == workers
+}
+
+// more adds a worker, or takes the last one back that is being retired.
 func (c *crew) more() {
 	if !c.scalable() {
 		return
 	}
+	switch s, id := c.addSeat(); {
+	case s == nil:
+	case s.worker == nil:
+		c.fillSeat(s, id)
+	case s.worker.startedAt.Before(c.reloadedAt):
+		if c.replacement == nil {
+			c.replacement = &replacement{began: time.Now(), recycles: true}
+		}
+		c.replacement.todo = append(c.replacement.todo, s.worker)
+		c.replaceNext()
+	}
+}
+
+// addSeat makes a vacant seat and claims a slot for it, or takes the last one
+// back that is being retired, with its worker. It returns nil where it cannot.
+func (c *crew) addSeat() (*seat, shm.ID) {
 	if len(c.seats) >= c.most {
 		c.log.Warn("no more workers are possible; a new region with a larger --max-workers has room for them", "workers", len(c.seats))
-		return
+		return nil, shm.ID{}
 	}
 	last := slices.IndexFunc(c.retired, func(r *seat) bool { return r.number == len(c.seats) })
 	if last >= 0 {
 		if w := c.retired[last].worker; w != nil && (w.phase == serving || w.phase == booting) {
-			c.takeBack(last)
-			return
+			return c.takeBack(last), shm.ID{}
 		}
 	}
 	id, err := c.board.Claim(-1)
 	if err != nil {
 		c.log.Warn("no slot for another worker", "workers", len(c.seats), "reason", err)
-		return
+		return nil, shm.ID{}
 	}
 	if err := c.resize(c.sockets(len(c.seats) + 1)); err != nil {
 		c.log.Error("no sockets for another worker", "reason", err)
@@ -50,7 +91,7 @@ func (c *crew) more() {
 			c.log.Error("sockets could not be closed", "reason", err)
 		}
 		c.resteer()
-		return
+		return nil, shm.ID{}
 	}
 	s := &seat{number: len(c.seats)}
 	if last >= 0 {
@@ -62,26 +103,12 @@ func (c *crew) more() {
 	c.seats = append(c.seats, s)
 	c.log.Info("one worker more", "workers", len(c.seats))
 	c.resteer()
-	c.fillSeat(s, id)
-}
-
-// reach adds or retires seats until there are so many, or it fails.
-func (c *crew) reach(workers int) {
-	for n := len(c.seats); n != workers; n = len(c.seats) {
-		if n < workers {
-			c.more()
-		} else {
-			c.less()
-		}
-		if len(c.seats) == n {
-			return
-		}
-	}
+	return s, id
 }
 
 // takeBack makes a retired seat one of the others again, whose worker has not
 // been told to leave yet.
-func (c *crew) takeBack(i int) {
+func (c *crew) takeBack(i int) *seat {
 	s := c.retired[i]
 	w := s.worker
 	c.retired = slices.Delete(c.retired, i, i+1)
@@ -89,13 +116,7 @@ func (c *crew) takeBack(i int) {
 	c.log.Info("one worker more", "workers", len(c.seats))
 	s.avoided, s.lasts = w.phase == booting || w.pulse.suspected, 0
 	c.resteer()
-	if w.startedAt.Before(c.reloadedAt) {
-		if c.replacement == nil {
-			c.replacement = &replacement{began: time.Now(), recycles: true}
-		}
-		c.replacement.todo = append(c.replacement.todo, w)
-		c.replaceNext()
-	}
+	return s
 }
 
 // less retires the last seat: new connections go elsewhere, then its worker

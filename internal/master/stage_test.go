@@ -50,6 +50,8 @@ type theatre struct {
 	draining    map[int]bool   // slots whose worker says that it drains
 	grown       uint64         // memory of every worker
 	service     []string       // what the service manager was told
+	settings    Settings       // as a reload reads them
+	refused     error          // why it does not
 	readyFails  error
 	queues      map[int]int      // connections that wait, by seat
 	heirs       map[int]net.Conn // by pid: the heir's end of its channel
@@ -62,6 +64,7 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 		f := &theatre{
 			t: t, signals: make(chan os.Signal, 16), children: make(chan os.Signal, 1), ended: make(chan error, 1),
 			lastPID: 100, pipes: map[int]*io.PipeWriter{}, generations: map[int]uint32{}, taken: map[int]bool{}, live: map[int]int{}, slots: 8, frozen: map[int]bool{}, requests: map[int]uint64{}, draining: map[int]bool{}, heirs: map[int]net.Conn{}, queues: map[int]int{},
+			settings: Settings{Workers: seats, ShutdownTimeout: 30 * time.Second, HangTimeout: 10 * time.Second},
 		}
 		f.crew = &crew{
 			log:   slog.New(slog.NewTextHandler(logWriter{f}, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -76,6 +79,8 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 			service:        service{tell: func(state string) { f.told(state) }},
 			resize:         func(n int) error { f.noted(fmt.Sprint("sockets ", n)); return nil },
 			steer:          func(live []bool) error { f.noted(fmt.Sprint("steer ", live)); return nil },
+			reconfigure:    func() (Settings, error) { return f.settings, f.refused },
+			asked:          seats,
 			queued:         func(s *seat) int { return f.queuedAt(s.number) },
 			socketsOf:      func(s *seat) []int { return []int{1000 + s.number} },
 			reopenLogs:     func() error { f.noted("reopen"); return f.reopenFails },
@@ -83,8 +88,8 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 			startHeir:      f.startHeir,
 			handOver:       func(dropped []int) { f.noted(fmt.Sprint("hand over, dropped ", dropped)) },
 			inspect:        func() {},
-			limit:          30 * 1e9,
-			hangLimit:      10 * 1e9,
+			limit:          f.settings.ShutdownTimeout,
+			hangLimit:      f.settings.HangTimeout,
 			signals:        f.signals,
 			children:       f.children,
 		}
@@ -116,6 +121,7 @@ func (f *theatre) note(format string, args ...any) {
 
 // start runs the crew; it is settled when start returns.
 func (f *theatre) start() {
+	f.crew.limits = f.settings.limits()
 	go func() { f.ended <- f.crew.run() }()
 	synctest.Wait()
 }

@@ -234,7 +234,7 @@ func TestStopDuringUpgrade(t *testing.T) {
 // have left theirs; then the number of seats becomes what is asked for.
 func TestHeir(t *testing.T) {
 	perform(t, 3, func(f *theatre) {
-		f.crew.inherits, f.crew.wanted = true, 2
+		f.crew.inherits, f.crew.asked = true, 2
 		f.slots = 1
 		f.start()
 		f.expect("claim 0", "fill", "spawn 0.0")
@@ -254,9 +254,32 @@ func TestHeir(t *testing.T) {
 	})
 }
 
+// A reload of an heir whose seats wait leaves their number until then.
+func TestReloadOfAnHeir(t *testing.T) {
+	perform(t, 3, func(f *theatre) {
+		f.crew.inherits = true
+		f.slots = 2
+		f.start()
+		f.says(101, isReady)
+		f.says(102, isReady)
+		f.settings.Workers = 1
+		f.signal(unix.SIGHUP)
+		if n := len(f.crew.seats); n != 3 {
+			t.Errorf("%d seats while one waits for its worker, want 3", n)
+		}
+		f.slots = 8
+		f.pass(slotPause)
+		f.says(103, isReady)
+		if n := len(f.crew.seats); n != 1 {
+			t.Errorf("%d seats, want 1", n)
+		}
+		f.close()
+	})
+}
+
 func TestHeirIsNotInCharge(t *testing.T) {
 	perform(t, 1, func(f *theatre) {
-		f.crew.inherits, f.crew.wanted = true, 1
+		f.crew.inherits, f.crew.asked = true, 1
 		f.readyFails = shm.ErrInUse
 		f.start()
 		f.says(101, isReady)

@@ -59,7 +59,10 @@ func (c VisitConfig) Create() (*Visit, error) {
 
 func (c VisitConfig) settler() *settler {
 	return &settler{
-		cfg: &Config{Region: c.Region, RegionSize: c.RegionSize, MaxWorkers: c.MaxWorkers, MaxValue: c.MaxValue, Join: c.Join},
+		cfg: &Config{
+			Region: c.Region, RegionSize: c.RegionSize, MaxWorkers: c.MaxWorkers, Join: c.Join,
+			Settings: Settings{MaxValue: c.MaxValue},
+		},
 		log: slog.New(slog.DiscardHandler),
 		pause: func(d time.Duration) error {
 			time.Sleep(d)

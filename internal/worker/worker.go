@@ -34,7 +34,11 @@ func Run(w handoff.Worker) int {
 	signal.Notify(reopen, syscall.SIGUSR1)
 
 	ready := os.NewFile(uintptr(w.ReadyFD), "ready pipe")
-	log, queue, err := logging.NewQueued(os.Stderr, w.LogFormat, w.LogLevel)
+	level, err := logging.ParseLevel(w.LogLevel)
+	if err != nil {
+		return refuse(ready, slog.Default(), handoff.ExitCannotBoot, err)
+	}
+	log, queue, err := logging.NewQueued(os.Stderr, w.LogFormat, level)
 	if err != nil {
 		return refuse(ready, slog.Default(), handoff.ExitCannotBoot, err)
 	}
