@@ -53,7 +53,12 @@ Exit code 0: stopped as asked. 1: could not start or go on. 2: wrong flag or val
 // serveOptions holds what the flags of serve say.
 type serveOptions struct {
 	listen              []listen.Spec
+	activated           []int // sockets that were passed to this process; not a flag
+	passedBefore        bool  // some were to the master that this one follows; not a flag
 	accept              string
+	user                account
+	group               int
+	affinity            affinity
 	workers, maxWorkers int
 	region              string
 	regionSize          int64
@@ -98,7 +103,7 @@ func (s *serveOptions) flags() *flagSet {
 	return newFlagSet("serve",
 		group{"Processes and listeners", []option{
 			kept(repeated("listen", "ADDR", &s.listen, parseAddress, defaultListen,
-				"host:port, [::1]:port or unix:/path; may be given several times")),
+				"host:port, [::1]:port or unix:/path; may be given several times. A socket that a service manager passes for the address is served instead of opening it; without this flag, all that it passes")),
 			live(flag("workers", "N", &s.workers, parseCount(shm.MaxSlots), "the CPUs this process may use",
 				"worker processes")),
 			kept(maxWorkersOption(&s.maxWorkers)),
@@ -112,6 +117,12 @@ func (s *serveOptions) flags() *flagSet {
 				"replace a worker when it has answered so many requests, or up to a quarter more")),
 			live(flag("max-worker-memory", "SIZE", &s.maxWorkerMemory, parseWorkerMemory, "any",
 				"replace a worker that has more memory of its own, without what is shared")),
+			kept(flag("cpu-affinity", "auto|off|LIST", &s.affinity, parseAffinity, "off",
+				"bind each worker to one CPU: auto takes those that this process may use in turn, a list such as 0,2,4-7 these")),
+			kept(flag("user", "NAME|UID", &s.user, parseUser, "whoever starts it",
+				"become this user once the listeners, the access log and the pid file are open; only root may")),
+			kept(flag("group", "NAME|GID", &s.group, parseGroup, "the user's",
+				"the group to become with --user")),
 			kept(flag("pid-file", "FILE", &s.pidFile, parseText, "",
 				"write the master's pid here")),
 		}},
@@ -209,6 +220,9 @@ func (s *serveOptions) config(origins map[string]string) (master.Config, error) 
 	if s.join && s.fresh {
 		return master.Config{}, usagef("--join takes the content of a running server and --fresh sets it aside; give one of them")
 	}
+	if (len(s.activated) > 0 || s.passedBefore) && origins["listen"] == "" {
+		s.listen = nil // what was passed is what is wanted
+	}
 	if twice, ok := givenTwice(s.listen); ok {
 		return master.Config{}, usagef("%s: %s is given twice", origins["listen"], twice)
 	}
@@ -219,6 +233,14 @@ func (s *serveOptions) config(origins map[string]string) (master.Config, error) 
 		}
 		s.workers = s.maxWorkers
 	}
+	identity, err := s.identity(origins["group"] != "")
+	if err != nil {
+		return master.Config{}, err
+	}
+	cpus, err := s.affinity.settle()
+	if err != nil {
+		return master.Config{}, err
+	}
 	return master.Config{
 		Settings: master.Settings{
 			Workers: s.workers, Evict: s.evict == evictClock, MaxValue: s.maxValue,
@@ -226,10 +248,11 @@ func (s *serveOptions) config(origins map[string]string) (master.Config, error) 
 			ShutdownTimeout: s.shutdownTimeout, HangTimeout: s.hangTimeout,
 			MaxRequests: uint64(s.maxRequests), MaxWorkerMemory: s.maxWorkerMemory,
 		},
-		Listen: s.listen, Accept: listen.Mode(s.accept), MaxWorkers: s.maxWorkers,
+		Listen: s.listen, Activated: s.activated, Accept: listen.Mode(s.accept), MaxWorkers: s.maxWorkers,
 		Region: s.region, RegionSize: s.regionSize, Grow: origins["region-size"] != "", Join: s.join, Fresh: s.fresh,
 		Preload: s.preload, Args: s.args,
 		LogFormat: s.logFormat, MemoryLimit: memoryLimit(), PIDFile: s.pidFile,
+		User: identity, CPUs: cpus,
 	}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"github.com/fondue-server/fondue/internal/handoff"
@@ -17,7 +18,10 @@ func serve(p process, args []string) error {
 		return usagef("%v; the variable is set by a master alone", err)
 	}
 	s := newServeOptions()
-	s.again = inherits
+	s.again, s.passedBefore = inherits, upgrade.HasKept()
+	if s.activated, err = activated(p.lookup, os.Getpid()); err != nil {
+		return err
+	}
 	config, flags, err := s.read(args, p.lookup)
 	if errors.Is(err, errHelp) {
 		fmt.Fprint(p.stdout, serveHelp)

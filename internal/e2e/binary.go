@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -59,6 +60,9 @@ func build() (string, error) {
 	if built.dir, err = os.MkdirTemp("", "fondue-e2e-"); err != nil {
 		return "", err
 	}
+	if err := os.Chmod(built.dir, 0o755); err != nil { // for the users of RunAs
+		return "", err
+	}
 	path := filepath.Join(built.dir, "fondue")
 	cmd := exec.Command("go", "build", "-o", path, "./cmd/server")
 	cmd.Dir = root
@@ -100,10 +104,22 @@ func Run(tb testing.TB, env []string, args ...string) Result {
 // Feed is Run with something on standard input.
 func Feed(tb testing.TB, stdin string, env []string, args ...string) Result {
 	tb.Helper()
+	return run(tb, stdin, env, nil, args...)
+}
+
+// RunAs is Run as another user, who may run the binary wherever it is.
+func RunAs(tb testing.TB, user *syscall.Credential, args ...string) Result {
+	tb.Helper()
+	return run(tb, "", nil, user, args...)
+}
+
+func run(tb testing.TB, stdin string, env []string, user *syscall.Credential, args ...string) Result {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, Binary(tb), args...)
 	cmd.Env = append(cleanEnv(), env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
 	cmd.Stdin = strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -29,6 +29,13 @@ type Options struct {
 	Region string
 	// Listen replaces the default address 127.0.0.1:0.
 	Listen []string
+	// Sockets are descriptors 3 and up of the server, whose own address is then
+	// left to it if Listen is empty: a service manager has opened them.
+	Sockets []*os.File
+	// Shell is run by sh before the server takes its place, in the same process.
+	Shell string
+	// Namespaces are flags of clone(2): the server gets new ones of these kinds.
+	Namespaces uintptr
 	// Config is a file of --config, which says how many workers and how large the
 	// region; "" none.
 	Config string
@@ -64,7 +71,7 @@ type Server struct {
 // gracefully, if it still runs, and its region is checked.
 func Start(tb testing.TB, o Options) *Server {
 	tb.Helper()
-	s := launch(tb, o)
+	s := Launch(tb, o)
 	line, ok := s.log.waitReady(s.process.exited, readyLimit, 0)
 	if !ok {
 		tb.Fatalf("the server did not become ready; its log:\n%s", s.Log())
@@ -75,7 +82,7 @@ func Start(tb testing.TB, o Options) *Server {
 	}
 	s.inode = inodeOf(s.Region)
 	s.remember()
-	if len(s.workers) == 0 || !s.isOurs(s.workers[0]) {
+	if !slices.ContainsFunc(s.workers, s.isOurs) {
 		tb.Fatalf("workers %v: none is recognised, so that none could be missed", s.workers)
 	}
 	return s
@@ -89,7 +96,9 @@ func resolved(program string) string {
 	return program
 }
 
-func launch(tb testing.TB, o Options) *Server {
+// Launch starts a server and waits for nothing: one that is to fail, or to be looked
+// at before it is ready.
+func Launch(tb testing.TB, o Options) *Server {
 	tb.Helper()
 	s := &Server{tb: tb, Region: o.Region, damaged: o.Damaged}
 	if s.Region == "" {
@@ -100,11 +109,11 @@ func launch(tb testing.TB, o Options) *Server {
 		program = Binary(tb)
 	}
 	s.programs = map[string]bool{resolved(program): true}
-	cmd := exec.Command(program, arguments(o, s.Region)...)
+	cmd := command(o, program, arguments(o, s.Region))
 	cmd.Env = append(cleanEnv(), o.Env...)
 	// A group of its own: a signal to the test's terminal must not end the
 	// server before the test's cleanup has judged it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Cloneflags: o.Namespaces}
 	// Not exec's own pipe: the log outlives the process where another master
 	// takes over.
 	stderr, theirs, err := os.Pipe()
@@ -140,6 +149,19 @@ func watchProcess(p *os.Process) *process {
 	return w
 }
 
+// command runs the server, after a shell where something is to be done before.
+func command(o Options, program string, args []string) *exec.Cmd {
+	if len(o.Sockets) > 0 { // the protocol names the receiver by its pid
+		o.Shell = fmt.Sprintf("export LISTEN_PID=$$ LISTEN_FDS=%d\n%s", len(o.Sockets), o.Shell)
+	}
+	cmd := exec.Command(program, args...)
+	if o.Shell != "" {
+		cmd = exec.Command("sh", append([]string{"-ec", o.Shell + "\nexec \"$0\" \"$@\"", program}, args...)...)
+	}
+	cmd.ExtraFiles = o.Sockets
+	return cmd
+}
+
 func arguments(o Options, region string) []string {
 	workers := max(o.Workers, 1)
 	if o.Workers == 0 {
@@ -158,7 +180,7 @@ func arguments(o Options, region string) []string {
 		}
 	}
 	listen := o.Listen
-	if len(listen) == 0 {
+	if len(listen) == 0 && len(o.Sockets) == 0 {
 		listen = []string{"127.0.0.1:0"}
 	}
 	for _, l := range listen {

@@ -76,6 +76,7 @@ type Worker struct {
 	LogLevel        string        `json:"log_level"`
 	ShutdownTimeout time.Duration `json:"shutdown_timeout"` // nanoseconds
 	Procs           int           `json:"procs"`            // GOMAXPROCS
+	CPUs            []int         `json:"-"`                // that it is bound to when it starts; none = any
 	MemoryLimit     int64         `json:"memory_limit"`     // bytes, GOMEMLIMIT; 0 = none
 }
 

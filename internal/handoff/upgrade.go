@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fondue-server/fondue/internal/listen"
 	"github.com/fondue-server/fondue/internal/shm"
@@ -33,6 +34,11 @@ type Upgrade struct {
 
 // ID is the master's identity in the region.
 func (u Upgrade) ID() shm.ID { return shm.ID{Slot: u.Slot, Generation: u.Generation} }
+
+// HasKept reports whether some listener is kept by somebody outside.
+func (u Upgrade) HasKept() bool {
+	return slices.ContainsFunc(u.Listeners, func(h listen.Handed) bool { return h.Kept })
+}
 
 // Encode returns the value of UpgradeEnv.
 func (u Upgrade) Encode() (string, error) {
@@ -64,7 +70,7 @@ func (u Upgrade) check() error {
 	d := descriptors{variable: UpgradeEnv}
 	err := d.add("channel", u.ChannelFD)
 	for _, l := range u.Listeners {
-		for _, fd := range l.FDs {
+		for _, fd := range slices.Concat(l.FDs, l.Spare) {
 			err = errors.Join(err, d.add("listener "+l.Spec, fd))
 		}
 	}

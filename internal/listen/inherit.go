@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,6 +18,10 @@ type Handed struct {
 	Spec   string `json:"spec"`   // as ParseSpec reads it
 	FDs    []int  `json:"fds"`    // in the order in which they began to listen; the receiver's numbers
 	Shared bool   `json:"shared"` // one socket for all slots
+	// Reserved: no more sockets can be bound than there are, see Reserve; Spare
+	// are those of them that do not listen yet.
+	Reserved bool  `json:"reserved,omitempty"`
+	Spare    []int `json:"spare,omitempty"`
 	// Kept: somebody outside of this server keeps the socket, as a service
 	// manager does, so that it is lent for good.
 	Kept bool `json:"kept,omitempty"`
@@ -29,9 +34,12 @@ type Handed struct {
 // Hand describes the listener for a process that will have its sockets under the
 // numbers that add returns.
 func (l *Listener) Hand(add func(fd int) int) Handed {
-	h := Handed{Spec: l.spec.String(), Shared: l.shared, Kept: l.kept, Dev: l.path.dev, Ino: l.path.ino}
+	h := Handed{Spec: l.spec.String(), Shared: l.shared, Kept: l.kept, Reserved: l.reserves, Dev: l.path.dev, Ino: l.path.ino}
 	for _, fd := range l.fds {
 		h.FDs = append(h.FDs, add(fd))
+	}
+	for _, fd := range l.spare {
+		h.Spare = append(h.Spare, add(fd))
 	}
 	return h
 }
@@ -54,7 +62,11 @@ func Inherit(h Handed) (*Listener, error) {
 			return nil, fmt.Errorf("--listen %s: descriptor %d: %w", spec, fd, err)
 		}
 	}
-	l.fds = append([]int(nil), h.FDs...)
+	for _, fd := range h.Spare {
+		unix.CloseOnExec(fd)
+	}
+	l.fds = slices.Clone(h.FDs)
+	l.spare, l.reserves = slices.Clone(h.Spare), h.Reserved
 	return l, nil
 }
 
@@ -62,10 +74,7 @@ func Inherit(h Handed) (*Listener, error) {
 // expect of them, and is not lost by exec: nothing but the blocking mode is a
 // matter of the description, which all have in common.
 func (l *Listener) inherit(fd int) error {
-	if kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || kind != unix.SOCK_STREAM {
-		return ErrNotListening
-	}
-	if listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listening != 1 {
+	if !isListening(fd) {
 		return ErrNotListening
 	}
 	addr, err := unix.Getsockname(fd)
@@ -87,6 +96,15 @@ func (l *Listener) inherit(fd int) error {
 	}
 	unix.CloseOnExec(fd)
 	return os.NewSyscallError("fcntl", unix.SetNonblock(fd, true))
+}
+
+func isListening(fd int) bool {
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil || kind != unix.SOCK_STREAM {
+		return false
+	}
+	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	return err == nil && listening == 1
 }
 
 // Lend leaves door and path to another process, which has the sockets, too.

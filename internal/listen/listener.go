@@ -42,6 +42,9 @@ type Listener struct {
 	fds    []int         // by slot; one when shared
 	path   fileID        // Unix only
 
+	spare    []int // bound, and not listening: for slots to come
+	reserves bool  // see Reserve
+
 	inherited, kept, lent bool // see Inherit
 }
 
@@ -59,7 +62,7 @@ func Open(spec Spec, slots int, mode Mode) (*Listener, error) {
 	l := &Listener{spec: spec, shared: mode == Shared}
 	// The first socket listens on its own, which the kernel refuses while
 	// anybody else does; only then is the port opened to its siblings.
-	fd, err := bindTCP(family, addr, false)
+	fd, err := openTCP(family, addr, false)
 	if err != nil {
 		return nil, l.failed(err)
 	}
@@ -91,15 +94,11 @@ func (l *Listener) Resize(slots int) error {
 	var all error
 	for !l.shared && len(l.fds) > max(slots, 1) {
 		last := len(l.fds) - 1
-		all = errors.Join(all, os.NewSyscallError("close", unix.Close(l.fds[last])))
+		all = errors.Join(all, l.release(l.fds[last]))
 		l.fds = l.fds[:last]
 	}
 	for !l.shared && len(l.fds) < slots {
-		family := unix.AF_INET6
-		if _, is := l.addr.(*unix.SockaddrInet4); is {
-			family = unix.AF_INET
-		}
-		fd, err := bindTCP(family, l.addr, true)
+		fd, err := l.another()
 		if err != nil {
 			return l.failed(err)
 		}
@@ -151,7 +150,7 @@ func (l *Listener) CloseDoor() error {
 		return nil
 	}
 	if l.spec.Network == Unix {
-		return l.path.remove(l.spec.Addr)
+		return l.withdraw()
 	}
 	var all error
 	for _, fd := range l.fds {
@@ -165,12 +164,12 @@ func (l *Listener) CloseDoor() error {
 func (l *Listener) Close() error {
 	var all error
 	if l.spec.Network == Unix && !l.lent {
-		all = l.path.remove(l.spec.Addr)
+		all = l.withdraw()
 	}
-	for _, fd := range l.fds {
+	for _, fd := range append(l.fds, l.spare...) {
 		all = errors.Join(all, os.NewSyscallError("close", unix.Close(fd)))
 	}
-	l.fds = nil
+	l.fds, l.spare = nil, nil
 	return all
 }
 
@@ -210,7 +209,20 @@ func (l *Listener) Covers(spec Spec) bool {
 	return port == ownPort && (host == own || host.IsUnspecified() || own.IsUnspecified())
 }
 
-// bindTCP returns a listening socket. It is plain TCP: the kernel would not
+// openTCP returns a listening socket.
+func openTCP(family int, addr unix.Sockaddr, reusePort bool) (fd int, err error) {
+	fd, err = bindTCP(family, addr, reusePort)
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.Listen(fd, backlog()); err != nil {
+		unix.Close(fd)
+		return -1, os.NewSyscallError("listen", err)
+	}
+	return fd, nil
+}
+
+// bindTCP returns a bound socket. It is plain TCP: the kernel would not
 // steer connections of MPTCP sockets by a program.
 func bindTCP(family int, addr unix.Sockaddr, reusePort bool) (fd int, err error) {
 	fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
@@ -243,9 +255,6 @@ func bindTCP(family int, addr unix.Sockaddr, reusePort bool) (fd int, err error)
 	}
 	if err := unix.Bind(fd, addr); err != nil {
 		return -1, os.NewSyscallError("bind", err)
-	}
-	if err := unix.Listen(fd, backlog()); err != nil {
-		return -1, os.NewSyscallError("listen", err)
 	}
 	return fd, nil
 }

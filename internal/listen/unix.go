@@ -104,3 +104,39 @@ func (id fileID) remove(path string) error {
 	}
 	return os.Remove(path)
 }
+
+// withdraw removes the socket's path, so that nobody finds it. Where that is not
+// permitted, because the directory is another user's, whoever finds it is refused,
+// as behind what a killed server left; the next start replaces it.
+func (l *Listener) withdraw() error {
+	err := l.path.remove(l.spec.Addr)
+	if errors.Is(err, fs.ErrPermission) {
+		return CloseDoor(l.fds[0])
+	}
+	return err
+}
+
+// GiveTo makes the user the owner of a Unix socket's file, who may then remove it
+// and may have to connect. The file of a socket that is lent is not ours to give.
+func (l *Listener) GiveTo(uid, gid int) error {
+	if l.spec.Network != Unix || l.lent {
+		return nil
+	}
+	// By descriptor: what somebody puts in the path's place keeps its owner.
+	fd, err := unix.Open(l.spec.Addr, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return l.failed(err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return l.failed(os.NewSyscallError("fstat", err))
+	}
+	if (fileID{dev: uint64(st.Dev), ino: st.Ino}) != l.path {
+		return l.failed(errors.New("the socket's file was replaced meanwhile; is another server being started?"))
+	}
+	if err := unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH); err != nil {
+		return l.failed(os.NewSyscallError("fchownat", err))
+	}
+	return nil
+}

@@ -29,6 +29,10 @@ type Config struct {
 
 	Listen []listen.Spec
 	Accept listen.Mode
+	// Activated are listening sockets that were passed to this process, to be
+	// served in the place of the addresses of Listen that they are bound to; with
+	// none in Listen, as they are.
+	Activated []int
 
 	MaxWorkers int // slots of a new region
 
@@ -46,6 +50,9 @@ type Config struct {
 	Level     *slog.LevelVar // of Log, which follows LogLevel; nil: it never changes
 
 	PIDFile string // "" none
+
+	User *Identity // to become once the listeners are open; nil: stay who we are
+	CPUs []int     // seat i is bound to CPUs[i], and around again; nil: to none
 
 	// MemoryLimit is what the server as a whole may use, in bytes; 0 = no limit.
 	MemoryLimit int64
@@ -78,7 +85,7 @@ func (c *Config) policy() shm.Policy { return shm.Policy{Evict: c.Evict, MaxValu
 // check refuses what contradicts itself, before anything is touched.
 func (c *Config) check() error {
 	switch {
-	case len(c.Listen) == 0:
+	case len(c.Listen) == 0 && len(c.Activated) == 0 && (c.Upgrade == nil || !c.Upgrade.HasKept()):
 		return errors.New("no address to listen on")
 	case c.Accept != listen.PerSlot && c.Accept != listen.Shared:
 		return fmt.Errorf("accept mode %q is not known", c.Accept)

@@ -82,7 +82,7 @@ func (m *Master) Run() error {
 // claimed, before the first worker starts.
 func (m *Master) serve() error {
 	m.undo = append(m.undo, m.pidFile.remove)
-	for _, step := range []func() error{m.openLender, m.cfg.checkFiles, m.pidFile.prepare, m.openAccessLog, m.openListeners, m.settle, m.joinLender} {
+	for _, step := range []func() error{m.openLender, m.cfg.checkFiles, m.pidFile.prepare, m.openAccessLog, m.takePassed, m.openListeners, m.becomeUser, m.settle, m.joinLender} {
 		if err := step(); err != nil {
 			return err
 		}

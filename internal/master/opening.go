@@ -77,8 +77,9 @@ func (m *Master) openListeners() error {
 	m.undo = append(m.undo, m.closeListeners)
 	deadline := time.Now().Add(orphanLimit)
 	said := false
-	inherited := make([]*listen.Listener, len(m.cfg.Listen))
-	for i, spec := range m.cfg.Listen {
+	specs := m.unopened()
+	inherited := make([]*listen.Listener, len(specs))
+	for i, spec := range specs {
 		l, err := m.inheritListener(spec)
 		if err != nil {
 			return err
@@ -88,7 +89,7 @@ func (m *Master) openListeners() error {
 			m.listeners = append(m.listeners, l)
 		}
 	}
-	for i, spec := range m.cfg.Listen {
+	for i, spec := range specs {
 		if inherited[i] != nil {
 			continue
 		}

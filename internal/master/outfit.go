@@ -67,6 +67,9 @@ func (m *Master) outfit(s *seat, id shm.ID, of int) (handoff.Worker, []int) {
 		Procs:           max(1, runtime.GOMAXPROCS(0)/of),
 		MemoryLimit:     memoryShare(m.cfg.MemoryLimit, m.tenancy.region.Info().Size, of),
 	}
+	if w.CPUs = m.cfg.cpuOf(s); w.CPUs != nil {
+		w.Procs = 1
+	}
 	var descriptors []int
 	add := func(fd int) int {
 		descriptors = append(descriptors, fd)

@@ -20,6 +20,7 @@ type pidFile struct {
 	predecessor int         // pid of the master that this one takes over from
 	draft       string      // complete, but not in place yet
 	own         os.FileInfo // what this process put in place
+	kept        *os.File    // see keep; nil: it can be removed
 }
 
 // prepare writes the file beside its path, so that what can fail does so before
@@ -46,9 +47,10 @@ func (p *pidFile) prepare() error {
 	return nil
 }
 
-// place puts the file in place in one step: nobody reads half a number.
+// place puts the file in place in one step: nobody reads half a number. It may be
+// there already.
 func (p *pidFile) place() error {
-	if p.path == "" {
+	if p.draft == "" {
 		return nil
 	}
 	if err := p.check(); err != nil {
@@ -72,13 +74,39 @@ func (p *pidFile) remove() error {
 		return nil
 	}
 	now, err := os.Lstat(p.path)
+	if p.kept != nil && errors.Is(err, fs.ErrPermission) {
+		return p.clear()
+	}
 	if err != nil || !os.SameFile(p.own, now) {
 		return nil
 	}
 	if pid, err := p.read(); err != nil || pid != os.Getpid() {
 		return nil // a number of a file that is gone, given to another
 	}
-	return os.Remove(p.path)
+	err = os.Remove(p.path)
+	if p.kept != nil && errors.Is(err, fs.ErrPermission) {
+		return p.clear()
+	}
+	return err
+}
+
+// keep places the file for a process that is about to lose the right to write to
+// its directory. What it cannot remove in the end it empties, which is as good.
+func (p *pidFile) keep() (err error) {
+	if p.draft == "" {
+		return nil
+	}
+	if p.kept, err = os.OpenFile(p.draft, os.O_WRONLY|unix.O_NOFOLLOW, 0); err != nil {
+		return p.failed(bare(err))
+	}
+	return p.place()
+}
+
+// clear empties the file, by the descriptor that keep has opened.
+func (p *pidFile) clear() error {
+	err := errors.Join(p.kept.Truncate(0), p.kept.Close())
+	p.kept, p.own = nil, nil
+	return err
 }
 
 // check refuses what no server wrote, and a file that belongs to another

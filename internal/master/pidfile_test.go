@@ -49,6 +49,40 @@ func TestPIDFile(t *testing.T) {
 }
 
 // What another server put in the place stays there.
+// TestPIDFileKept: who may not remove the file any more empties it, and only its
+// own.
+func TestPIDFileKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pid")
+	p := pidFile{path: path}
+	if err := errors.Join(p.prepare(), p.keep(), p.place()); err != nil {
+		t.Fatal(err)
+	}
+	if pid, err := p.read(); err != nil || pid != os.Getpid() {
+		t.Errorf("in place: %d, %v", pid, err)
+	}
+	if err := os.Rename(path, path+".moved"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.clear(); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{path: "1\n", path + ".moved": ""} {
+		if b, err := os.ReadFile(file); err != nil || string(b) != want {
+			t.Errorf("%s holds %q, %v; want %q", file, b, err, want)
+		}
+	}
+	if err := p.remove(); err != nil {
+		t.Error(err)
+	}
+	none := pidFile{}
+	if err := none.keep(); err != nil || none.kept != nil {
+		t.Error(err)
+	}
+}
+
 func TestPIDFileOfAnother(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pid")
 	for name, replace := range map[string]func() error{

@@ -68,7 +68,7 @@ type hostProcesses struct {
 }
 
 // managerVariables are between the service manager and the master.
-var managerVariables = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
+var managerVariables = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"}
 
 // ownVariables are meant for one process alone.
 var ownVariables = []string{handoff.UpgradeEnv, "WATCHDOG_PID"}
@@ -127,11 +127,14 @@ func (h *hostProcesses) spawn(w handoff.Worker, descriptors []int) (pid int, rea
 	if err == nil {
 		// The running binary, even if its file was replaced meanwhile. os/exec
 		// would wrap the sockets in os.File, see package listen.
-		pid, err = syscall.ForkExec("/proc/self/exe", []string{fmt.Sprintf("%s%d", workerName, w.Slot)}, &syscall.ProcAttr{
-			Env:   append(slices.Clip(h.environ), handoff.Env+"="+text),
-			Files: files,
-			// Ctrl-C on a terminal reaches the master alone.
-			Sys: &syscall.SysProcAttr{Setpgid: true},
+		err = onCPUs(w.CPUs, func() (err error) {
+			pid, err = syscall.ForkExec("/proc/self/exe", []string{fmt.Sprintf("%s%d", workerName, w.Slot)}, &syscall.ProcAttr{
+				Env:   append(slices.Clip(h.environ), handoff.Env+"="+text),
+				Files: files,
+				// Ctrl-C on a terminal reaches the master alone.
+				Sys: &syscall.SysProcAttr{Setpgid: true},
+			})
+			return err
 		})
 	}
 	if err != nil {

@@ -212,7 +212,7 @@ func TestConfigRefused(t *testing.T) {
 
 // What is between the service manager and the master is not the workers'.
 func TestWorkersEnvironment(t *testing.T) {
-	h, err := newHostProcesses([]string{"A=b", "NOTIFY_SOCKET=/run/s", "WATCHDOG_USEC=1", "WATCHDOG_PID=2", "NOTIFY=c"})
+	h, err := newHostProcesses([]string{"A=b", "NOTIFY_SOCKET=/run/s", "WATCHDOG_USEC=1", "WATCHDOG_PID=2", "LISTEN_PID=3", "LISTEN_FDS=1", "LISTEN_FDNAMES=a", "NOTIFY=c"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,6 +93,8 @@ func advise(err error) error {
 		return fmt.Errorf("region %w; it was not touched, choose another path with --region", err)
 	case errors.Is(err, shm.ErrVersion):
 		return OtherLayout(err)
+	case errors.Is(err, shm.ErrNotPrivate), errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("region %w; serve it as the user who made it (--user), or choose another path with --region", err)
 	case errors.Is(err, shm.ErrOtherBoot):
 		return fmt.Errorf("region %w: nobody serves it; without --join it is set aside and the store begins empty", err)
 	case errors.Is(err, shm.ErrDamaged), errors.Is(err, shm.ErrTruncated):
