@@ -10,9 +10,10 @@ import (
 // for it: another seat's worker is handed the socket and empties the queue. New
 // connections are steered away meanwhile, so that this ends.
 
-// adopt has the queues emptied of seats that are not served.
+// adopt has the queues emptied of seats that are not served. Workers that wait for
+// the hand-over serve nobody yet.
 func (c *crew) adopt(now time.Time) {
-	if c.stage != running {
+	if c.stage != running || c.withheld {
 		return
 	}
 	for _, s := range slices.Concat(c.seats, c.retired) {

@@ -280,8 +280,12 @@ func (c *crew) avoid(s *seat, avoided bool) {
 	c.resteer()
 }
 
-// resteer sends new connections to the seats that are not avoided.
+// resteer sends new connections to the seats that are not avoided. Before an heir
+// is in charge that is its lender's to say.
 func (c *crew) resteer() {
+	if c.inherits && !c.complete {
+		return
+	}
 	live := make([]bool, c.sockets(0))
 	// With none live the kernel picks any: then rather one of these than one
 	// that is retired.

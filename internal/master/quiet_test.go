@@ -83,6 +83,23 @@ func TestStopWhileQuiet(t *testing.T) {
 	})
 }
 
+// Nobody serves what waits for one that does not come up, while the others are not
+// to serve either.
+func TestWithheldWorkersAdoptNothing(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.crew.withheld = true
+		f.start()
+		f.says(101, isReady)
+		f.enqueue(1, 3)
+		f.expect("spawn 1.0")
+		f.pass(suspectAfter + 2*watchEvery)
+		f.expectNothing()
+		f.says(102, isReady)
+		f.expect("ready", "tell 101 s", "tell 102 s")
+		f.close()
+	})
+}
+
 // Workers that were started to wait may serve when the listeners are this
 // server's, and not before.
 func TestWithheldWorkers(t *testing.T) {

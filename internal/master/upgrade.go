@@ -45,6 +45,9 @@ type heirNews struct {
 
 // upgrade starts an heir.
 func (c *crew) upgrade() {
+	if c.stage != running {
+		return
+	}
 	if !c.complete {
 		c.log.Warn("upgrade is left out: the server is still starting")
 		return

@@ -3,6 +3,7 @@ package master
 import (
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -202,6 +203,21 @@ func TestUpgradedWorkersLinger(t *testing.T) {
 	})
 }
 
+// A server that stops is not followed by anybody.
+func TestNoUpgradeDuringStop(t *testing.T) {
+	perform(t, 1, func(f *theatre) {
+		f.startServing()
+		f.signal(unix.SIGTERM)
+		f.expect("doors", "SIGTERM 101", "close")
+		f.signal(unix.SIGUSR2)
+		f.expectNothing()
+		f.ends(exited(handoff.ExitOK), 101)
+		if err := f.over(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Who stops the server stops the upgrade, too, and is not followed by an heir
 // that is ready a moment later.
 func TestStopDuringUpgrade(t *testing.T) {
@@ -288,5 +304,29 @@ func TestHeirIsNotInCharge(t *testing.T) {
 		if err := f.over(); err != shm.ErrInUse {
 			t.Error(err)
 		}
+	})
+}
+
+// Until it is in charge an heir leaves new connections where its lender steers them.
+func TestHeirDoesNotSteer(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.crew.inherits, f.crew.asked = true, 2
+		f.start()
+		f.says(101, isReady)
+		f.signal(unix.SIGTTOU)
+		for pid := 102; pid < 106; pid++ { // until there is a wait
+			f.ends(crashed, pid)
+		}
+		f.pass(watchEvery)
+		f.freeze(0, true)
+		f.pass(suspectAfter + 2*watchEvery)
+		for _, what := range f.script {
+			if strings.HasPrefix(what, "steer") {
+				t.Errorf("happened: %s", what)
+			}
+		}
+		f.says(f.last(), isReady)
+		f.expect("ready", "steer [false true]")
+		f.close()
 	})
 }
