@@ -26,7 +26,7 @@ func (c *crew) adopt(now time.Time) {
 		}
 		w := c.nextSibling(s)
 		if w == nil {
-			return
+			break
 		}
 		if err := c.procs.hand(w.pid, c.socketsOf(s)); err != nil {
 			c.log.Warn("a queue cannot be handed to another worker", w.attrs("of_seat", s.number, "reason", err)...)
@@ -34,6 +34,7 @@ func (c *crew) adopt(now time.Time) {
 		}
 		c.log.Info("worker takes over what waits for another", w.attrs("connections", waiting, "of_seat", s.number)...)
 	}
+	c.trim() // a retired seat's queue may be empty by now
 }
 
 // stuck says whether nobody accepts what is in the seat's queue, nor soon will.

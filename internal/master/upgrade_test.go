@@ -169,6 +169,23 @@ func TestUpgradeDuringReload(t *testing.T) {
 	})
 }
 
+// The sockets of a seat that is being retired are an heir's, too: they stay until it
+// has come to its end.
+func TestUpgradeWhileOneRetires(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.startServing()
+		f.signal(unix.SIGTTOU)
+		f.signal(unix.SIGUSR2)
+		f.pass(retireGrace)
+		f.expect("steer [true false]", "claim 2", "recover 2.0", "heir 103", "SIGTERM 102")
+		f.ends(exited(handoff.ExitOK), 102)
+		f.expect("recover 1.0")
+		f.ends(killed, 103)
+		f.expect("sockets 1", "steer [true]")
+		f.close()
+	})
+}
+
 // A worker that is booting at the hand-over is told to leave when it can hear it.
 func TestUpgradeWhileAWorkerBoots(t *testing.T) {
 	perform(t, 1, func(f *theatre) {
