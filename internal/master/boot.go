@@ -173,7 +173,9 @@ func (c *crew) serves(w *worker) {
 	if w.startedAt.Before(c.reopened) {
 		c.kill(w, unix.SIGUSR1)
 	}
-	if c.stage == draining || c.quiet {
+	if c.quiet {
+		c.makeWay(w)
+	} else if c.stage == draining {
 		c.dismiss(w)
 	} else if slices.Contains(c.retired, s) {
 		c.retire(time.Now())
