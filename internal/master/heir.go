@@ -6,16 +6,11 @@ import (
 	"net"
 	"os"
 	"slices"
-	"time"
 
 	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/listen"
 	"github.com/fondue-server/fondue/internal/shm"
 )
-
-// handOverLimit bounds the wait for a lender that was told that its heir is
-// ready. Its loop needs milliseconds.
-const handOverLimit = 10 * time.Second
 
 // lender is the heir's half: the master that it takes over from.
 type lender struct {
@@ -187,9 +182,9 @@ func (m *Master) takeOver() error {
 	}
 	_, err := message.WriteTo(l.channel)
 	if err == nil {
-		err = l.channel.SetReadDeadline(time.Now().Add(handOverLimit))
-	}
-	if err == nil {
+		// Its loop needs milliseconds. However long it takes, as where it is stopped,
+		// this server must not give up: the other could hand over to nobody. It has a
+		// limit for its heir, and its death ends the channel.
 		_, err = handoff.ReadReady(l.channel)
 	}
 	lent := m.tenancy

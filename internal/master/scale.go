@@ -37,11 +37,7 @@ func (c *crew) scale(workers int) bool {
 		}
 	}
 	// A worker's share of the CPUs and of the memory goes by the number of seats.
-	for _, s := range c.seats {
-		if id, is := vacant[s]; is {
-			c.fillSeat(s, id)
-		}
-	}
+	c.fillSeats(vacant)
 	for len(c.seats) > max(1, workers) {
 		c.less()
 	}

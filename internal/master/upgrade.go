@@ -93,6 +93,9 @@ func (c *crew) upgrade() {
 // hearHeir takes what came from the channel.
 func (c *crew) hearHeir(n heirNews) {
 	h := n.heir
+	if n.message.Ready {
+		c.reap() // one that has ended since is nobody's successor
+	}
 	if c.heir != h {
 		return // its end was noticed first
 	}
@@ -154,6 +157,7 @@ func (c *crew) heirEnded(e exit) {
 		return
 	}
 	c.wake()
+	c.checkAsked()
 	c.service.ready(len(c.seats))
 	c.log.Error("upgrade failed, this server goes on", "pid", h.pid, "end", e.String(), "reason", cmp.Or(h.reason, "it ended before it was ready"))
 }

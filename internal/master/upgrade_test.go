@@ -186,6 +186,22 @@ func TestUpgradeWhileOneRetires(t *testing.T) {
 	})
 }
 
+// What an heir said before it ended hands nothing over to it.
+func TestUpgradeToADeadHeir(t *testing.T) {
+	perform(t, 1, func(f *theatre) {
+		heir := f.usr2()
+		f.mu.Lock()
+		f.exits = append(f.exits, exit{102, killed}) // and the signal of it is on its way
+		f.mu.Unlock()
+		f.expect("heir 102")
+		f.reports(heir, isReady)
+		f.expectNothing()
+		f.wantLog("upgrade failed, this server goes on")
+		delete(f.heirs, 102)
+		f.close()
+	})
+}
+
 // A worker that is booting at the hand-over is told to leave when it can hear it.
 func TestUpgradeWhileAWorkerBoots(t *testing.T) {
 	perform(t, 1, func(f *theatre) {
@@ -283,6 +299,55 @@ func TestHeir(t *testing.T) {
 		f.expect("steer [true true true]", "steer [true true false]")
 		f.pass(retireGrace)
 		f.expect("SIGTERM 103")
+		f.close()
+	})
+}
+
+// slotBetween is a scoreboard on which a slot becomes free after the second claim.
+type slotBetween struct {
+	*theatre
+	claims int
+}
+
+func (b *slotBetween) Claim(prefer int) (shm.ID, error) {
+	if b.claims++; b.claims == 2 {
+		return shm.ID{}, shm.ErrNoSlot
+	}
+	return b.theatre.Claim(prefer)
+}
+
+// A slot goes to the seat that it was claimed for, also where one before has none.
+func TestHeirGetsASlotBetween(t *testing.T) {
+	perform(t, 3, func(f *theatre) {
+		f.crew.inherits, f.crew.asked, f.crew.board = true, 3, &slotBetween{theatre: f}
+		f.start()
+		f.expect("claim 0", "claim 1", "fill", "spawn 0.0", "spawn 1.0")
+		f.says(101, isReady)
+		f.says(102, isReady)
+		f.expect("ready", "steer [true false true]")
+		f.pass(slotPause)
+		f.expect("claim 2", "spawn 2.0")
+		f.says(103, isReady)
+		f.expect("steer [true true true]")
+		f.close()
+	})
+}
+
+// An heir that has one itself leaves the number of its seats until that has failed.
+func TestUpgradeOfAnHeir(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.crew.inherits, f.crew.asked, f.slots = true, 1, 2
+		f.crew.board = &slotBetween{theatre: f}
+		f.start()
+		f.says(101, isReady)
+		f.slots = 8
+		f.signal(unix.SIGUSR2)
+		f.expect("claim 1", "recover 1.0", "heir 102")
+		f.pass(slotPause)
+		f.says(103, isReady)
+		f.expect("claim 1", "spawn 1.1", "steer [true true]")
+		f.ends(killed, 102)
+		f.expect("steer [true false]")
 		f.close()
 	})
 }
