@@ -10,6 +10,7 @@ import (
 	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/listen"
 	"github.com/fondue-server/fondue/internal/shm"
+	"golang.org/x/sys/unix"
 )
 
 // lender is the heir's half: the master that it takes over from.
@@ -69,6 +70,24 @@ func (m *Master) inheritListener(spec listen.Spec) (*listen.Listener, error) {
 		m.inherited = max(m.inherited, l.Sockets())
 	}
 	return l, nil
+}
+
+// closeUnserved closes the lender's sockets of addresses that this server does not
+// serve. They end with the lender, and are free then.
+func (m *Master) closeUnserved() error {
+	if m.lender == nil {
+		return nil
+	}
+	var all error
+	for i, h := range m.lender.Listeners {
+		if m.lender.taken[i] {
+			continue
+		}
+		for _, fd := range slices.Concat(h.FDs, h.Spare) {
+			all = errors.Join(all, os.NewSyscallError("close", unix.Close(fd)))
+		}
+	}
+	return all
 }
 
 // joinLender looks whether the region is the one that is handed over.
