@@ -104,6 +104,8 @@ type crew struct {
 	// listeners, but the dropped ones.
 	startHeir func() (pid int, channel io.ReadWriteCloser, err error)
 	handOver  func(dropped []int)
+	// removeDraft removes what an heir has left that died over a larger region.
+	removeDraft func() error
 
 	signals  <-chan os.Signal // for the master
 	children <-chan os.Signal // SIGCHLD
