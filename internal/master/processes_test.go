@@ -72,7 +72,7 @@ func TestSpawnAndReap(t *testing.T) {
 }
 
 func TestSpawnedProcess(t *testing.T) {
-	h, err := newHostProcesses(environ(""))
+	h, err := newHostProcesses(environ("nothing"))
 	if err != nil {
 		t.Fatal(err)
 	}
