@@ -10,10 +10,9 @@ import (
 // for it: another seat's worker is handed the socket and empties the queue. New
 // connections are steered away meanwhile, so that this ends.
 
-// adopt has the queues emptied of seats that are not served. Workers that wait for
-// the hand-over serve nobody yet.
+// adopt has the queues emptied of seats that are not served.
 func (c *crew) adopt(now time.Time) {
-	if c.stage != running || c.withheld {
+	if c.stage != running || !c.inCharge() {
 		return
 	}
 	for _, s := range slices.Concat(c.seats, c.retired) {
@@ -48,7 +47,7 @@ func (s *seat) stuck(now time.Time) bool {
 		}
 		return w.phase == serving && !w.pulse.suspected
 	}
-	return !s.waits && !serves(s.worker) && !serves(s.next)
+	return !serves(s.worker) && !serves(s.next)
 }
 
 // nextSibling is a worker of another seat that serves, each in its turn.

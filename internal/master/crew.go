@@ -282,10 +282,13 @@ func (c *crew) avoid(s *seat, avoided bool) {
 	c.resteer()
 }
 
-// resteer sends new connections to the seats that are not avoided. Before an heir
-// is in charge that is its lender's to say.
+// inCharge says whether the queues are this master's: an heir's are its lender's
+// until it has taken over.
+func (c *crew) inCharge() bool { return !c.inherits || c.complete }
+
+// resteer sends new connections to the seats that are not avoided.
 func (c *crew) resteer() {
-	if c.inherits && !c.complete {
+	if !c.inCharge() {
 		return
 	}
 	live := make([]bool, c.sockets(0))

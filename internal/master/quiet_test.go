@@ -107,7 +107,7 @@ func TestQuiesceWhileAWorkerBoots(t *testing.T) {
 // to serve either.
 func TestWithheldWorkersAdoptNothing(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
-		f.crew.withheld = true
+		f.crew.inherits, f.crew.asked, f.crew.withheld = true, 2, true
 		f.start()
 		f.says(101, isReady)
 		f.enqueue(1, 3)
@@ -115,7 +115,7 @@ func TestWithheldWorkersAdoptNothing(t *testing.T) {
 		f.pass(suspectAfter + 2*watchEvery)
 		f.expectNothing()
 		f.says(102, isReady)
-		f.expect("ready", "tell 101 s", "tell 102 s")
+		f.expect("ready", "tell 101 s", "tell 102 s", "steer [true true]")
 		f.close()
 	})
 }

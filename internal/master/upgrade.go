@@ -131,6 +131,9 @@ func (c *crew) bequeath(dropped []int) {
 		c.log.Warn("the new master does not listen", "pid", h.pid, "reason", err)
 	}
 	_ = h.channel.Close()
+	if c.reopened.After(h.began) {
+		c.killHeir(unix.SIGUSR1) // it has opened the logs before they were moved, perhaps
+	}
 	c.dismissAll()
 	c.letGo()
 }

@@ -186,6 +186,20 @@ func TestUpgradeWhileOneRetires(t *testing.T) {
 	})
 }
 
+// Logs that are moved while an heir starts are opened anew by it, too, when it can
+// hear it.
+func TestReopenDuringUpgrade(t *testing.T) {
+	perform(t, 1, func(f *theatre) {
+		heir := f.usr2()
+		f.pass(time.Millisecond)
+		f.signal(unix.SIGUSR1)
+		f.expect("heir 102", "reopen", "SIGUSR1 101")
+		<-f.reports(heir, isReady)
+		f.expect("hand over, dropped []", "SIGUSR1 102", "SIGTERM 101", "close")
+		f.close()
+	})
+}
+
 // What an heir said before it ended hands nothing over to it.
 func TestUpgradeToADeadHeir(t *testing.T) {
 	perform(t, 1, func(f *theatre) {
@@ -288,8 +302,13 @@ func TestHeir(t *testing.T) {
 		f.start()
 		f.expect("claim 0", "fill", "spawn 0.0")
 		f.pass(time.Second)
+		f.enqueue(1, 1)
+		f.pass(time.Second) // the other master's workers serve it
+		f.expectNothing()
 		f.says(101, isReady) // enough to be in charge
 		f.expect("ready", "steer [true false false]")
+		f.pass(watchEvery) // they may be gone, but for a long request
+		f.expect("hand [1001] to 101")
 		f.slots = 8
 		f.pass(slotPause)
 		f.expect("claim 1", "spawn 1.0", "claim 2", "spawn 2.0")
