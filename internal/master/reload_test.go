@@ -138,7 +138,7 @@ func TestReloadTwice(t *testing.T) {
 // does, the seat is empty for a moment, and avoided.
 func TestReloadWithoutSlots(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
-		f.slots = 3
+		f.haveSlots(3)
 		f.hup()
 		f.says(103, isReady)
 		f.expect("claim 2", "spawn 2.0", "SIGTERM 101")
@@ -147,7 +147,7 @@ func TestReloadWithoutSlots(t *testing.T) {
 		f.close()
 	})
 	perform(t, 2, func(f *theatre) {
-		f.slots = 2
+		f.haveSlots(2)
 		f.hup()
 		f.expect("steer [false true]", "SIGTERM 101")
 		f.ends(exited(handoff.ExitOK), 101)
@@ -225,7 +225,7 @@ func TestReopenLogs(t *testing.T) {
 // With no slot to spare, a worker that hangs instead of leaving is ended.
 func TestReloadOfAHangingWorker(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
-		f.slots = 2
+		f.haveSlots(2)
 		f.settings.MaxRequests = 1 << 40
 		f.startServing()
 		f.pass(time.Second)

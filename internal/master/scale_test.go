@@ -213,7 +213,7 @@ func TestMoreWithoutSocketsOrSlots(t *testing.T) {
 			t.Errorf("%d sockets, %d seats", sockets, len(f.crew.seats))
 		}
 		f.expect("claim 2", "recover 2.0", "steer [true true]")
-		f.slots = 2
+		f.haveSlots(2)
 		f.signal(unix.SIGTTIN)
 		f.expectNothing()
 		f.wantLog("no slot for another worker")

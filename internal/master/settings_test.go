@@ -172,7 +172,7 @@ func TestReloadKeepsWhatWasScaled(t *testing.T) {
 // the same.
 func TestReloadScalesAsFarAsItCan(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
-		f.slots = 3
+		f.haveSlots(3)
 		f.startServing()
 		f.pass(time.Second)
 		f.settings.Workers = 4
@@ -181,7 +181,7 @@ func TestReloadScalesAsFarAsItCan(t *testing.T) {
 		if n := len(f.crew.seats); n != 3 {
 			t.Errorf("%d seats, want 3", n)
 		}
-		f.slots = 8
+		f.haveSlots(8)
 		f.signal(unix.SIGHUP)
 		if n := len(f.crew.seats); n != 4 {
 			t.Errorf("%d seats, want 4", n)
@@ -193,7 +193,7 @@ func TestReloadScalesAsFarAsItCan(t *testing.T) {
 // Where a reload under way waits for a slot, fewer seats are not its end.
 func TestReloadScalesDownWhileOneWaits(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
-		f.slots = 2
+		f.haveSlots(2)
 		f.hup()
 		f.ends(exited(handoff.ExitOK), 101)
 		f.says(103, isReady)

@@ -139,11 +139,11 @@ func TestUpgradeIsRefused(t *testing.T) {
 		f.says(101, isReady)
 		f.says(102, isReady)
 		f.expect("spawn 1.0", "ready")
-		f.slots = 2
+		f.haveSlots(2)
 		f.signal(unix.SIGUSR2)
 		f.expectNothing()
 		f.wantLog("make one free with TTOU first")
-		f.slots = 8
+		f.haveSlots(8)
 		f.failSpawns(unix.ENOEXEC)
 		f.signal(unix.SIGUSR2)
 		f.expect("claim 2", "recover 2.0")
@@ -298,7 +298,7 @@ func TestStopDuringUpgrade(t *testing.T) {
 func TestHeir(t *testing.T) {
 	perform(t, 3, func(f *theatre) {
 		f.crew.inherits, f.crew.asked = true, 2
-		f.slots = 1
+		f.haveSlots(1)
 		f.start()
 		f.expect("claim 0", "fill", "spawn 0.0")
 		f.pass(time.Second)
@@ -309,7 +309,7 @@ func TestHeir(t *testing.T) {
 		f.expect("ready", "steer [true false false]")
 		f.pass(watchEvery) // they may be gone, but for a long request
 		f.expect("hand [1001] to 101")
-		f.slots = 8
+		f.haveSlots(8)
 		f.pass(slotPause)
 		f.expect("claim 1", "spawn 1.0", "claim 2", "spawn 2.0")
 		f.says(102, isReady)
@@ -359,7 +359,7 @@ func TestUpgradeOfAnHeir(t *testing.T) {
 		f.crew.board = &slotBetween{theatre: f}
 		f.start()
 		f.says(101, isReady)
-		f.slots = 8
+		f.haveSlots(8)
 		f.signal(unix.SIGUSR2)
 		f.expect("claim 1", "recover 1.0", "heir 102")
 		f.pass(slotPause)
@@ -375,7 +375,7 @@ func TestUpgradeOfAnHeir(t *testing.T) {
 func TestReloadOfAnHeir(t *testing.T) {
 	perform(t, 3, func(f *theatre) {
 		f.crew.inherits = true
-		f.slots = 2
+		f.haveSlots(2)
 		f.start()
 		f.says(101, isReady)
 		f.says(102, isReady)
@@ -384,7 +384,7 @@ func TestReloadOfAnHeir(t *testing.T) {
 		if n := len(f.crew.seats); n != 3 {
 			t.Errorf("%d seats while one waits for its worker, want 3", n)
 		}
-		f.slots = 8
+		f.haveSlots(8)
 		f.pass(slotPause)
 		f.says(103, isReady)
 		if n := len(f.crew.seats); n != 1 {
