@@ -216,7 +216,7 @@ func (s *soak) step(n int) {
 	}
 	what := fmt.Sprintf("event %d (%s)", n, strings.Join(names, ", "))
 	begin := time.Now()
-	s.await(what)
+	s.await(what, kind)
 	s.settled = max(s.settled, time.Since(begin))
 	for _, load := range s.loads {
 		load.More(50)
@@ -228,29 +228,27 @@ func (s *soak) step(n int) {
 	}
 }
 
-// await waits until every worker that there is serves, and no other is left.
-func (s *soak) await(what string) {
+// await waits until every worker that there is serves, and no other is left, for
+// a while: a reload may be between two workers, and a worker that was stopped is
+// not known to be until its heart has not beaten for some time.
+func (s *soak) await(what string, kind int) {
 	s.t.Helper()
-	quiet := 0
+	while := 150 * time.Millisecond
+	if kind >= rude {
+		while = 800 * time.Millisecond
+	}
+	since := time.Now()
 	e2e.Eventually(s.t, time.Minute, what+": order", func() bool {
 		rows, serving := s.region.Slots(), 0
 		for _, row := range rows {
-			if row.Master {
-				continue
+			if !row.Master && row.State == shm.StateReady && row.HeartbeatAge < 500*time.Millisecond {
+				serving++
 			}
-			if row.State != shm.StateReady || row.HeartbeatAge > 500*time.Millisecond {
-				quiet = 0
-				return false
-			}
-			serving++
 		}
 		if serving == 0 || serving+1 != len(rows) {
-			quiet = 0
-			return false
+			since = time.Now()
 		}
-		// A reload or a retirement may be between two workers.
-		quiet++
-		return quiet > 50
+		return time.Since(since) > while
 	})
 }
 
