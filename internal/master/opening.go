@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"time"
 
 	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/listen"
@@ -75,8 +74,7 @@ func (m *Master) reopenAccessLog() error {
 
 func (m *Master) openListeners() error {
 	m.undo = append(m.undo, m.closeListeners)
-	deadline := time.Now().Add(orphanLimit)
-	said := false
+	orphans := vigil{region: m.cfg.Region, log: m.cfg.Log, pause: m.pause}
 	specs := m.unopened()
 	inherited := make([]*listen.Listener, len(specs))
 	for i, spec := range specs {
@@ -99,13 +97,13 @@ func (m *Master) openListeners() error {
 				return valueErrorf("--listen %s: it is the address of --listen %s in another spelling; give one of them", spec, other)
 			}
 		}
-		for errors.Is(err, listen.ErrInUse) && time.Now().Before(deadline) && isAbandoned(m.cfg.Region) {
-			if !said {
-				said = true
-				m.cfg.Log.Info("waiting for the workers of an earlier master to leave", "reason", err)
+		for errors.Is(err, listen.ErrInUse) && isAbandoned(m.cfg.Region) {
+			again, stopped := orphans.wait(err)
+			if stopped != nil {
+				return stopped
 			}
-			if err := m.pause(orphanPause); err != nil {
-				return err
+			if !again {
+				break
 			}
 			l, err = listen.Open(spec, m.seats(), m.cfg.Accept)
 		}
