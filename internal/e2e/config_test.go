@@ -2,7 +2,10 @@ package e2e_test
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +29,11 @@ func startConfigured(t *testing.T, text string) *configured {
 	t.Helper()
 	c := &configured{t: t, path: filepath.Join(t.TempDir(), "fondue.toml")}
 	c.write(text)
-	c.Server = e2e.Start(t, e2e.Options{Config: c.path})
+	o := e2e.Options{Config: c.path}
+	if strings.HasPrefix(text, "listen") {
+		o.Listen = []string{}
+	}
+	c.Server = e2e.Start(t, o)
 	return c
 }
 
@@ -194,5 +201,31 @@ func TestUpgradeReadsTheConfig(t *testing.T) {
 	}
 	s.reload(text + "workers = 1\n")
 	e2e.Eventually(t, time.Minute, "one worker", func() bool { return len(region.Slots()) == 2 })
+	s.Stop()
+}
+
+// TestUpgradeChangesAddresses: one that is dropped is refused and free when the old
+// master is gone, and one that is added is served.
+func TestUpgradeChangesAddresses(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "s")
+	s := startConfigured(t, "listen = [\"127.0.0.2:0\", \"127.0.0.1:0\"]\nworkers = 2\n")
+	s.write(fmt.Sprintf("listen = [\"127.0.0.1:0\", \"unix:%s\"]\nworkers = 2\n", socket))
+	dropped, kept := s.Addrs[0], s.Addrs[1]
+	s.Upgrade()
+	if s.Addrs[0] != kept {
+		t.Errorf("the new master listens on %v, and the old one did on %s", s.Addrs, kept)
+	}
+	for _, addr := range s.Addrs {
+		e2e.Do(t, addr, "GET", "/increment?key=k", "").WantStatus(200)
+	}
+	if c, err := net.DialTimeout("tcp", dropped, requestsLimit); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("the address that was dropped: %v, %v", c, err)
+	}
+	next, err := net.Listen("tcp4", dropped)
+	if err != nil {
+		t.Fatalf("it is not free: %v", err)
+	}
+	next.Close()
 	s.Stop()
 }

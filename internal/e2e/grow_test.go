@@ -147,6 +147,9 @@ func TestKillsAroundAGrowingUpgrade(t *testing.T) {
 		}
 		load.Stop()
 		acked += load.Acked.Load()
+		if left, err := filepath.Glob(region + ".*"); who == "old" && (err != nil || len(left) > 0) {
+			t.Errorf("round %d: the new master was killed and has left %v, %v", n, left, err)
+		}
 		if who != "nobody" {
 			if got := count(t, s, "k"); got < acked {
 				t.Fatalf("round %d, %s killed, %s serves: count is %d, %d were acknowledged", n, victim, who, got, acked)

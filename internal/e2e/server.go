@@ -27,7 +27,8 @@ type Options struct {
 	// Region shares a region with another server or an earlier one; empty
 	// makes a new one in a temporary directory.
 	Region string
-	// Listen replaces the default address 127.0.0.1:0.
+	// Listen replaces the default address 127.0.0.1:0; empty and not nil leaves it to
+	// Config.
 	Listen []string
 	// Sockets are descriptors 3 and up of the server, whose own address is then
 	// left to it if Listen is empty: a service manager has opened them.
@@ -180,7 +181,7 @@ func arguments(o Options, region string) []string {
 		}
 	}
 	listen := o.Listen
-	if len(listen) == 0 && len(o.Sockets) == 0 {
+	if listen == nil && len(o.Sockets) == 0 {
 		listen = []string{"127.0.0.1:0"}
 	}
 	for _, l := range listen {

@@ -45,6 +45,11 @@ func (s *Server) Upgraded() {
 	if code := old.state.ExitCode(); code != 0 {
 		s.tb.Fatalf("the master that was followed ended with %v; the log:\n%s", old.state, s.Log())
 	}
+	// The log may come after the end of who wrote it.
+	Eventually(s.tb, readyLimit, "the old master to say who has followed", func() bool {
+		next := s.said("upgraded:")
+		return next != 0 && next != s.PID
+	})
 	s.follow(s.said("upgraded:"))
 }
 

@@ -46,9 +46,6 @@ func (m *Master) inheritKept() error {
 			return err
 		}
 		if !m.wants(l) {
-			if err := l.Close(); err != nil {
-				return err
-			}
 			continue
 		}
 		m.lender.taken[i] = true

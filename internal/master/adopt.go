@@ -12,7 +12,7 @@ import (
 
 // adopt has the queues emptied of seats that are not served.
 func (c *crew) adopt(now time.Time) {
-	if c.stage != running {
+	if c.stage != running || !c.inCharge() {
 		return
 	}
 	for _, s := range slices.Concat(c.seats, c.retired) {
@@ -25,7 +25,7 @@ func (c *crew) adopt(now time.Time) {
 		}
 		w := c.nextSibling(s)
 		if w == nil {
-			return
+			break
 		}
 		if err := c.procs.hand(w.pid, c.socketsOf(s)); err != nil {
 			c.log.Warn("a queue cannot be handed to another worker", w.attrs("of_seat", s.number, "reason", err)...)
@@ -33,6 +33,7 @@ func (c *crew) adopt(now time.Time) {
 		}
 		c.log.Info("worker takes over what waits for another", w.attrs("connections", waiting, "of_seat", s.number)...)
 	}
+	c.trim() // a retired seat's queue may be empty by now
 }
 
 // stuck says whether nobody accepts what is in the seat's queue, nor soon will.
@@ -46,7 +47,7 @@ func (s *seat) stuck(now time.Time) bool {
 		}
 		return w.phase == serving && !w.pulse.suspected
 	}
-	return !s.waits && !serves(s.worker) && !serves(s.next)
+	return !serves(s.worker) && !serves(s.next)
 }
 
 // nextSibling is a worker of another seat that serves, each in its turn.

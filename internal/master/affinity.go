@@ -45,6 +45,7 @@ func onCPUs(cpus []int, start func() error) error {
 	}
 	runtime.LockOSThread()
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		runtime.UnlockOSThread()
 		return os.NewSyscallError("sched_getaffinity", err)
 	}
 	if err := unix.SchedSetaffinity(0, &wanted); err != nil {

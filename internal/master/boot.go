@@ -28,10 +28,12 @@ const slotPause = 100 * time.Millisecond
 // begin claims a slot for each seat, has the region filled, and starts the
 // workers.
 func (c *crew) begin() error {
-	var claimed []shm.ID
+	claimed := map[*seat]shm.ID{}
 	unclaim := func() {
-		for _, id := range claimed {
-			c.recover(id)
+		for _, s := range c.seats {
+			if id, is := claimed[s]; is {
+				c.recover(id)
+			}
 		}
 	}
 	for i, s := range c.seats {
@@ -44,16 +46,23 @@ func (c *crew) begin() error {
 			unclaim()
 			return fmt.Errorf("worker %d of %d: %w; start fewer with --workers", i+1, len(c.seats), err)
 		}
-		claimed = append(claimed, id)
+		claimed[s] = id
 	}
 	if err := c.fill(); err != nil {
 		unclaim()
 		return err
 	}
-	for i, id := range claimed { // seats that wait are the last ones
-		c.fillSeat(c.seats[i], id)
-	}
+	c.fillSeats(claimed)
 	return nil
+}
+
+// fillSeats starts workers in the seats that a slot is claimed for.
+func (c *crew) fillSeats(claimed map[*seat]shm.ID) {
+	for _, s := range c.seats {
+		if id, is := claimed[s]; is {
+			c.fillSeat(s, id)
+		}
+	}
 }
 
 // start gives a vacant seat its next process.
@@ -173,7 +182,9 @@ func (c *crew) serves(w *worker) {
 	if w.startedAt.Before(c.reopened) {
 		c.kill(w, unix.SIGUSR1)
 	}
-	if c.stage == draining || c.quiet {
+	if c.quiet {
+		c.makeWay(w)
+	} else if c.stage == draining {
 		c.dismiss(w)
 	} else if slices.Contains(c.retired, s) {
 		c.retire(time.Now())
@@ -224,9 +235,10 @@ func (c *crew) checkComplete() {
 }
 
 // checkAsked makes the seats of an heir as many as are asked for, once each has
-// had a worker that can empty its queue.
+// had a worker that can empty its queue. An heir of its own has its sockets: they
+// are not to change then.
 func (c *crew) checkAsked() {
-	if c.inherits && !slices.ContainsFunc(c.seats, func(s *seat) bool { return s.waits }) {
+	if c.inherits && c.heir == nil && !slices.ContainsFunc(c.seats, func(s *seat) bool { return s.waits }) {
 		c.inherits = false
 		if !c.scale(c.asked) {
 			c.asked = len(c.seats) // a reload tries again

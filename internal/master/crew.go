@@ -104,6 +104,8 @@ type crew struct {
 	// listeners, but the dropped ones.
 	startHeir func() (pid int, channel io.ReadWriteCloser, err error)
 	handOver  func(dropped []int)
+	// removeDraft removes what an heir has left that died over a larger region.
+	removeDraft func() error
 
 	signals  <-chan os.Signal // for the master
 	children <-chan os.Signal // SIGCHLD
@@ -280,8 +282,15 @@ func (c *crew) avoid(s *seat, avoided bool) {
 	c.resteer()
 }
 
+// inCharge says whether the queues are this master's: an heir's are its lender's
+// until it has taken over.
+func (c *crew) inCharge() bool { return !c.inherits || c.complete }
+
 // resteer sends new connections to the seats that are not avoided.
 func (c *crew) resteer() {
+	if !c.inCharge() {
+		return
+	}
 	live := make([]bool, c.sockets(0))
 	// With none live the kernel picks any: then rather one of these than one
 	// that is retired.

@@ -13,10 +13,18 @@ import (
 // A region has its size for good. Where a larger one is asked for, all that it
 // holds is copied into a new file beside it, which then takes its place in one
 // step: whoever dies before leaves the region as it was, and a file that the next
-// start removes.
+// start removes, or the master whose heir it was.
 
 // growing is the name of that file.
 const growing = ".growing"
+
+// removeDraft removes what a process has left there. The caller has the region.
+func removeDraft(path string) error {
+	if err := os.Remove(path + growing); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("a larger region that was not finished cannot be removed: %w", err)
+	}
+	return nil
+}
 
 // errGrown: the path has a larger region now, with the same content.
 var errGrown = errors.New("region has grown")
@@ -53,8 +61,8 @@ func (s *settler) larger(t *tenancy) (next *tenancy, err error) {
 	}()
 	draft := path + growing
 	remove := func() error { return os.Remove(draft) }
-	if err := remove(); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("what an earlier start has left: %w", err)
+	if err := removeDraft(path); err != nil {
+		return nil, err
 	}
 	region, err := shm.Create(draft, shm.Geometry{Size: s.cfg.RegionSize, Slots: max(s.cfg.MaxWorkers, info.Slots), MaxValue: s.cfg.MaxValue})
 	if err != nil {

@@ -40,6 +40,7 @@ func TestGrow(t *testing.T) {
 		{"a larger one is asked for", 3 * small, true, 3 * small},
 		{"the same again", 3*small + 5, true, 3 * small}, // whole pages
 		{"an earlier start has died on the way", 4 * small, true, 4 * small},
+		{"and another has died, and none is wanted", 4 * small, false, 4 * small},
 	} {
 		if strings.Contains(c.name, "died") {
 			if err := os.WriteFile(cfg.Region+growing, []byte("half a region"), 0o600); err != nil {

@@ -6,16 +6,12 @@ import (
 	"net"
 	"os"
 	"slices"
-	"time"
 
 	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/listen"
 	"github.com/fondue-server/fondue/internal/shm"
+	"golang.org/x/sys/unix"
 )
-
-// handOverLimit bounds the wait for a lender that was told that its heir is
-// ready. Its loop needs milliseconds.
-const handOverLimit = 10 * time.Second
 
 // lender is the heir's half: the master that it takes over from.
 type lender struct {
@@ -74,6 +70,24 @@ func (m *Master) inheritListener(spec listen.Spec) (*listen.Listener, error) {
 		m.inherited = max(m.inherited, l.Sockets())
 	}
 	return l, nil
+}
+
+// closeUnserved closes the lender's sockets of addresses that this server does not
+// serve. They end with the lender, and are free then.
+func (m *Master) closeUnserved() error {
+	if m.lender == nil {
+		return nil
+	}
+	var all error
+	for i, h := range m.lender.Listeners {
+		if m.lender.taken[i] {
+			continue
+		}
+		for _, fd := range slices.Concat(h.FDs, h.Spare) {
+			all = errors.Join(all, os.NewSyscallError("close", unix.Close(fd)))
+		}
+	}
+	return all
 }
 
 // joinLender looks whether the region is the one that is handed over.
@@ -187,9 +201,9 @@ func (m *Master) takeOver() error {
 	}
 	_, err := message.WriteTo(l.channel)
 	if err == nil {
-		err = l.channel.SetReadDeadline(time.Now().Add(handOverLimit))
-	}
-	if err == nil {
+		// Its loop needs milliseconds. However long it takes, as where it is stopped,
+		// this server must not give up: the other could hand over to nobody. It has a
+		// limit for its heir, and its death ends the channel.
 		_, err = handoff.ReadReady(l.channel)
 	}
 	lent := m.tenancy

@@ -67,6 +67,8 @@ func play(w handoff.Worker, what string) int {
 		return handoff.ExitCannotBoot
 	case "crash":
 		return 70
+	case "nothing":
+		time.Sleep(time.Hour) // it is killed before
 	}
 	told := make(chan os.Signal, 1)
 	if what == "deaf" {

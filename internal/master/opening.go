@@ -112,7 +112,7 @@ func (m *Master) openListeners() error {
 		}
 		m.listeners = append(m.listeners, l)
 	}
-	return nil
+	return m.closeUnserved()
 }
 
 // listenerOf returns what was given for the listener that has the address

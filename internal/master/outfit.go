@@ -30,6 +30,7 @@ func (m *Master) newCrew(procs processes) *crew {
 		ready:          m.announce,
 		inherits:       m.lender != nil,
 		handOver:       m.handOver,
+		removeDraft:    func() error { return removeDraft(m.cfg.Region) },
 		withheld:       m.withholds(),
 		inspect:        m.watchRegion,
 		limit:          m.cfg.ShutdownTimeout,

@@ -68,10 +68,10 @@ type hostProcesses struct {
 }
 
 // managerVariables are between the service manager and the master.
-var managerVariables = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"}
+var managerVariables = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC"}
 
-// ownVariables are meant for one process alone.
-var ownVariables = []string{handoff.UpgradeEnv, "WATCHDOG_PID"}
+// ownVariables are meant for one process alone: a pid may come again.
+var ownVariables = []string{handoff.UpgradeEnv, "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"}
 
 // without is the environment less some variables.
 func without(environ, names []string) []string {

@@ -72,7 +72,7 @@ func TestSpawnAndReap(t *testing.T) {
 }
 
 func TestSpawnedProcess(t *testing.T) {
-	h, err := newHostProcesses(environ(""))
+	h, err := newHostProcesses(environ("nothing"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,8 +210,9 @@ func TestConfigRefused(t *testing.T) {
 	}
 }
 
-// What is between the service manager and the master is not the workers'.
-func TestWorkersEnvironment(t *testing.T) {
+// What is between the service manager and the master is not the workers', and what
+// was for the first master alone is not an heir's, who may come to have its pid.
+func TestEnvironments(t *testing.T) {
 	h, err := newHostProcesses([]string{"A=b", "NOTIFY_SOCKET=/run/s", "WATCHDOG_USEC=1", "WATCHDOG_PID=2", "LISTEN_PID=3", "LISTEN_FDS=1", "LISTEN_FDNAMES=a", "NOTIFY=c"})
 	if err != nil {
 		t.Fatal(err)
@@ -219,6 +220,9 @@ func TestWorkersEnvironment(t *testing.T) {
 	defer h.close()
 	if got := strings.Join(h.environ, " "); got != "A=b NOTIFY=c" {
 		t.Errorf("workers inherit %q", got)
+	}
+	if got := strings.Join(h.inherit, " "); got != "A=b NOTIFY_SOCKET=/run/s WATCHDOG_USEC=1 NOTIFY=c" {
+		t.Errorf("an heir inherits %q", got)
 	}
 }
 

@@ -19,16 +19,20 @@ func (c *crew) quiesce() {
 	c.quiet = true
 	c.heir.due = time.Now().Add(c.limit + stopGrace + copyLimit)
 	c.log.Info("new connections wait until the new master has made the region larger", "pid", c.heir.pid, "limit", c.limit)
-	for _, w := range c.workers {
-		if w.phase != serving {
-			continue
-		}
-		if err := c.procs.tell(w.pid, handoff.LifelineLeaveQueues); err != nil {
-			c.log.Warn("worker cannot be told to leave its queue", w.attrs("reason", err)...)
+	for _, w := range slices.Clone(c.workers) {
+		if w.phase == serving {
+			c.makeWay(w)
 		}
 	}
-	c.dismissAll()
 	c.checkQuiet()
+}
+
+// makeWay dismisses a worker and has it leave what waits in its queue.
+func (c *crew) makeWay(w *worker) {
+	if err := c.procs.tell(w.pid, handoff.LifelineLeaveQueues); err != nil {
+		c.log.Warn("worker cannot be told to leave its queue", w.attrs("reason", err)...)
+	}
+	c.dismiss(w)
 }
 
 // checkQuiet tells the heir when the last worker is gone.
@@ -42,15 +46,33 @@ func (c *crew) checkQuiet() {
 	}
 }
 
-// wake starts workers again, where an heir failed for which they had left.
+// wake starts workers again, where an heir failed for which they had left. It may
+// have left half a region.
 func (c *crew) wake() {
 	if !c.quiet {
 		return
 	}
-	c.quiet = false
+	if err := c.removeDraft(); err != nil {
+		c.log.Error("a file stays that takes up room", "reason", err)
+	}
+	c.endQuiet()
 	for _, s := range slices.Clone(c.seats) {
 		if s.worker == nil {
 			c.start(s)
+		}
+	}
+}
+
+// endQuiet lets workers be started again. Who is on the way out has left the queue
+// to them, however long its last request takes.
+func (c *crew) endQuiet() {
+	if !c.quiet {
+		return
+	}
+	c.quiet = false
+	for _, s := range c.seats {
+		if s.worker != nil && s.worker.phase == leaving {
+			s.empty(s.worker)
 		}
 	}
 }

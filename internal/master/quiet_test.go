@@ -12,7 +12,7 @@ func (f *theatre) quieted() (answer chan handoff.ReadyMessage) {
 	f.t.Helper()
 	heir := f.usr2()
 	answer = f.reports(heir, handoff.ReadyMessage{Quiesce: true})
-	f.expect("tell 101 q", "tell 102 q", "SIGTERM 101", "SIGTERM 102")
+	f.expect("tell 101 q", "SIGTERM 101", "tell 102 q", "SIGTERM 102")
 	return answer
 }
 
@@ -53,19 +53,19 @@ func TestQuiesceInVain(t *testing.T) {
 		<-answer
 		f.expect("recover 0.0", "recover 1.0")
 		f.ends(exited(1), 103)
-		f.expect("claim 0", "spawn 0.1", "claim 1", "spawn 1.1")
+		f.expect("no draft", "claim 0", "spawn 0.1", "claim 1", "spawn 1.1")
 		f.wantLog("upgrade failed, this server goes on")
 		f.says(104, isReady)
 		f.says(105, isReady)
 		f.close()
 	})
-	perform(t, 2, func(f *theatre) { // while they leave
+	perform(t, 2, func(f *theatre) { // while one leaves, which may take long
 		f.quieted()
 		f.ends(exited(handoff.ExitOK), 101)
 		f.ends(killed, 103)
-		f.expect("recover 0.0", "claim 0", "spawn 0.1")
+		f.expect("recover 0.0", "no draft", "claim 0", "spawn 0.1", "claim 2", "spawn 2.1")
 		f.ends(exited(handoff.ExitOK), 102)
-		f.expect("recover 1.0", "claim 1", "spawn 1.1")
+		f.expect("recover 1.0")
 		f.close()
 	})
 }
@@ -75,11 +75,48 @@ func TestStopWhileQuiet(t *testing.T) {
 		answer := f.quieted()
 		f.ends(exited(handoff.ExitOK), 101, 102)
 		<-answer
-		f.signal(unix.SIGTERM)
+		f.expect("recover 0.0", "recover 1.0")
+		f.signal(unix.SIGTERM) // connections wait, and the heir is not to serve them
+		f.expect("SIGTERM 103", "doors", "claim 0", "spawn 0.1", "claim 1", "spawn 1.1", "close")
 		f.ends(exited(0), 103)
+		f.says(104, isReady)
+		f.says(105, isReady)
+		f.expect("SIGTERM 104", "SIGTERM 105")
+		f.ends(exited(handoff.ExitOK), 104, 105)
 		if err := f.over(); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// A worker that boots leaves its queue as the others do, once it can hear it.
+func TestQuiesceWhileAWorkerBoots(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		heir := f.usr2()
+		f.ends(killed, 101)
+		f.expect("recover 0.0", "claim 0", "spawn 0.1")
+		f.reports(heir, handoff.ReadyMessage{Quiesce: true})
+		f.expect("tell 102 q", "SIGTERM 102")
+		f.says(104, isReady)
+		f.expect("tell 104 q", "SIGTERM 104")
+		f.close()
+	})
+}
+
+// Nobody serves what waits for one that does not come up, while the others are not
+// to serve either.
+func TestWithheldWorkersAdoptNothing(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.crew.inherits, f.crew.asked, f.crew.withheld = true, 2, true
+		f.start()
+		f.says(101, isReady)
+		f.enqueue(1, 3)
+		f.expect("spawn 1.0")
+		f.pass(suspectAfter + 2*watchEvery)
+		f.expectNothing()
+		f.says(102, isReady)
+		f.expect("ready", "tell 101 s", "tell 102 s", "steer [true true]")
+		f.close()
 	})
 }
 

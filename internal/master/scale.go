@@ -37,11 +37,7 @@ func (c *crew) scale(workers int) bool {
 		}
 	}
 	// A worker's share of the CPUs and of the memory goes by the number of seats.
-	for _, s := range c.seats {
-		if id, is := vacant[s]; is {
-			c.fillSeat(s, id)
-		}
-	}
+	c.fillSeats(vacant)
 	for len(c.seats) > max(1, workers) {
 		c.less()
 	}
@@ -157,11 +153,13 @@ func (c *crew) retire(now time.Time) {
 }
 
 // trim closes the sockets of seats that are retired and empty, the last first:
-// the others keep their places in the kernel's order.
+// the others keep their places in the kernel's order. What waits in one is adopted
+// first. An heir has the same sockets and may serve them, so that they stay until
+// it has come to its end.
 func (c *crew) trim() {
-	for len(c.retired) > 0 {
+	for len(c.retired) > 0 && c.heir == nil {
 		last := slices.MaxFunc(c.retired, func(a, b *seat) int { return a.number - b.number })
-		if last.worker != nil || slices.ContainsFunc(c.workers, func(w *worker) bool { return w.seat == last }) {
+		if last.worker != nil || slices.ContainsFunc(c.workers, func(w *worker) bool { return w.seat == last }) || c.queued(last) > 0 {
 			return
 		}
 		c.retired = slices.DeleteFunc(c.retired, func(s *seat) bool { return s == last })

@@ -70,6 +70,23 @@ func TestRetiredWorkerDies(t *testing.T) {
 	})
 }
 
+// A connection that came too late for the last worker is served by another one
+// before the sockets are closed.
+func TestRetiredQueueIsAdopted(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.startServing()
+		f.signal(unix.SIGTTOU)
+		f.pass(retireGrace)
+		f.expect("steer [true false]", "SIGTERM 102")
+		f.enqueue(1, 1)
+		f.ends(exited(handoff.ExitOK), 102)
+		f.expect("recover 1.0")
+		f.pass(watchEvery)
+		f.expect("hand [1001] to 101", "sockets 1", "steer [true]")
+		f.close()
+	})
+}
+
 func TestLessAndMoreAgain(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
 		f.startServing()

@@ -87,6 +87,7 @@ func perform(t *testing.T, seats int, test func(*theatre)) {
 			ready:          func() error { f.noted("ready"); return f.readyFails },
 			startHeir:      f.startHeir,
 			handOver:       func(dropped []int) { f.noted(fmt.Sprint("hand over, dropped ", dropped)) },
+			removeDraft:    func() error { f.noted("no draft"); return nil },
 			inspect:        func() {},
 			limit:          f.settings.ShutdownTimeout,
 			hangLimit:      f.settings.HangTimeout,

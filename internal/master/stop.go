@@ -96,6 +96,7 @@ func (c *crew) drain(limit time.Duration) {
 	c.killAt = time.Now().Add(limit + stopGrace)
 	c.dismissHeir(unix.SIGTERM)
 	c.shut()
+	c.endQuiet() // the queues are full, and the heir will not take over
 	for _, s := range slices.Concat(c.seats, c.retired) {
 		if s.worker != nil && s.worker.phase == hanging {
 			s.worker, s.next = s.next, nil

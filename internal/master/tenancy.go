@@ -123,6 +123,9 @@ func (s *settler) existing(region *shm.Region) (*tenancy, error) {
 		return fresh, errors.Join(err, t.leave())
 	}
 	err = s.fits(region)
+	if err == nil && !s.cfg.Join {
+		err = removeDraft(s.cfg.Region)
+	}
 	if err == nil && !s.cfg.Join && s.cfg.wantsMore(region.Info()) {
 		if err = s.grow(t); err == nil {
 			err = errGrown

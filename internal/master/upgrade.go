@@ -45,6 +45,9 @@ type heirNews struct {
 
 // upgrade starts an heir.
 func (c *crew) upgrade() {
+	if c.stage != running {
+		return
+	}
 	if !c.complete {
 		c.log.Warn("upgrade is left out: the server is still starting")
 		return
@@ -90,6 +93,9 @@ func (c *crew) upgrade() {
 // hearHeir takes what came from the channel.
 func (c *crew) hearHeir(n heirNews) {
 	h := n.heir
+	if n.message.Ready {
+		c.reap() // one that has ended since is nobody's successor
+	}
 	if c.heir != h {
 		return // its end was noticed first
 	}
@@ -125,6 +131,9 @@ func (c *crew) bequeath(dropped []int) {
 		c.log.Warn("the new master does not listen", "pid", h.pid, "reason", err)
 	}
 	_ = h.channel.Close()
+	if c.reopened.After(h.began) {
+		c.killHeir(unix.SIGUSR1) // it has opened the logs before they were moved, perhaps
+	}
 	c.dismissAll()
 	c.letGo()
 }
@@ -151,6 +160,7 @@ func (c *crew) heirEnded(e exit) {
 		return
 	}
 	c.wake()
+	c.checkAsked()
 	c.service.ready(len(c.seats))
 	c.log.Error("upgrade failed, this server goes on", "pid", h.pid, "end", e.String(), "reason", cmp.Or(h.reason, "it ended before it was ready"))
 }

@@ -3,6 +3,7 @@ package master
 import (
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,6 +169,53 @@ func TestUpgradeDuringReload(t *testing.T) {
 	})
 }
 
+// The sockets of a seat that is being retired are an heir's, too: they stay until it
+// has come to its end.
+func TestUpgradeWhileOneRetires(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.startServing()
+		f.signal(unix.SIGTTOU)
+		f.signal(unix.SIGUSR2)
+		f.pass(retireGrace)
+		f.expect("steer [true false]", "claim 2", "recover 2.0", "heir 103", "SIGTERM 102")
+		f.ends(exited(handoff.ExitOK), 102)
+		f.expect("recover 1.0")
+		f.ends(killed, 103)
+		f.expect("sockets 1", "steer [true]")
+		f.close()
+	})
+}
+
+// Logs that are moved while an heir starts are opened anew by it, too, when it can
+// hear it.
+func TestReopenDuringUpgrade(t *testing.T) {
+	perform(t, 1, func(f *theatre) {
+		heir := f.usr2()
+		f.pass(time.Millisecond)
+		f.signal(unix.SIGUSR1)
+		f.expect("heir 102", "reopen", "SIGUSR1 101")
+		<-f.reports(heir, isReady)
+		f.expect("hand over, dropped []", "SIGUSR1 102", "SIGTERM 101", "close")
+		f.close()
+	})
+}
+
+// What an heir said before it ended hands nothing over to it.
+func TestUpgradeToADeadHeir(t *testing.T) {
+	perform(t, 1, func(f *theatre) {
+		heir := f.usr2()
+		f.mu.Lock()
+		f.exits = append(f.exits, exit{102, killed}) // and the signal of it is on its way
+		f.mu.Unlock()
+		f.expect("heir 102")
+		f.reports(heir, isReady)
+		f.expectNothing()
+		f.wantLog("upgrade failed, this server goes on")
+		delete(f.heirs, 102)
+		f.close()
+	})
+}
+
 // A worker that is booting at the hand-over is told to leave when it can hear it.
 func TestUpgradeWhileAWorkerBoots(t *testing.T) {
 	perform(t, 1, func(f *theatre) {
@@ -196,6 +244,21 @@ func TestUpgradedWorkersLinger(t *testing.T) {
 		f.pass(f.crew.limit + stopGrace)
 		f.expect("SIGKILL 102")
 		f.ends(killed, 102)
+		if err := f.over(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A server that stops is not followed by anybody.
+func TestNoUpgradeDuringStop(t *testing.T) {
+	perform(t, 1, func(f *theatre) {
+		f.startServing()
+		f.signal(unix.SIGTERM)
+		f.expect("doors", "SIGTERM 101", "close")
+		f.signal(unix.SIGUSR2)
+		f.expectNothing()
+		f.ends(exited(handoff.ExitOK), 101)
 		if err := f.over(); err != nil {
 			t.Error(err)
 		}
@@ -239,8 +302,13 @@ func TestHeir(t *testing.T) {
 		f.start()
 		f.expect("claim 0", "fill", "spawn 0.0")
 		f.pass(time.Second)
+		f.enqueue(1, 1)
+		f.pass(time.Second) // the other master's workers serve it
+		f.expectNothing()
 		f.says(101, isReady) // enough to be in charge
 		f.expect("ready", "steer [true false false]")
+		f.pass(watchEvery) // they may be gone, but for a long request
+		f.expect("hand [1001] to 101")
 		f.slots = 8
 		f.pass(slotPause)
 		f.expect("claim 1", "spawn 1.0", "claim 2", "spawn 2.0")
@@ -250,6 +318,55 @@ func TestHeir(t *testing.T) {
 		f.expect("steer [true true true]", "steer [true true false]")
 		f.pass(retireGrace)
 		f.expect("SIGTERM 103")
+		f.close()
+	})
+}
+
+// slotBetween is a scoreboard on which a slot becomes free after the second claim.
+type slotBetween struct {
+	*theatre
+	claims int
+}
+
+func (b *slotBetween) Claim(prefer int) (shm.ID, error) {
+	if b.claims++; b.claims == 2 {
+		return shm.ID{}, shm.ErrNoSlot
+	}
+	return b.theatre.Claim(prefer)
+}
+
+// A slot goes to the seat that it was claimed for, also where one before has none.
+func TestHeirGetsASlotBetween(t *testing.T) {
+	perform(t, 3, func(f *theatre) {
+		f.crew.inherits, f.crew.asked, f.crew.board = true, 3, &slotBetween{theatre: f}
+		f.start()
+		f.expect("claim 0", "claim 1", "fill", "spawn 0.0", "spawn 1.0")
+		f.says(101, isReady)
+		f.says(102, isReady)
+		f.expect("ready", "steer [true false true]")
+		f.pass(slotPause)
+		f.expect("claim 2", "spawn 2.0")
+		f.says(103, isReady)
+		f.expect("steer [true true true]")
+		f.close()
+	})
+}
+
+// An heir that has one itself leaves the number of its seats until that has failed.
+func TestUpgradeOfAnHeir(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.crew.inherits, f.crew.asked, f.slots = true, 1, 2
+		f.crew.board = &slotBetween{theatre: f}
+		f.start()
+		f.says(101, isReady)
+		f.slots = 8
+		f.signal(unix.SIGUSR2)
+		f.expect("claim 1", "recover 1.0", "heir 102")
+		f.pass(slotPause)
+		f.says(103, isReady)
+		f.expect("claim 1", "spawn 1.1", "steer [true true]")
+		f.ends(killed, 102)
+		f.expect("steer [true false]")
 		f.close()
 	})
 }
@@ -288,5 +405,29 @@ func TestHeirIsNotInCharge(t *testing.T) {
 		if err := f.over(); err != shm.ErrInUse {
 			t.Error(err)
 		}
+	})
+}
+
+// Until it is in charge an heir leaves new connections where its lender steers them.
+func TestHeirDoesNotSteer(t *testing.T) {
+	perform(t, 2, func(f *theatre) {
+		f.crew.inherits, f.crew.asked = true, 2
+		f.start()
+		f.says(101, isReady)
+		f.signal(unix.SIGTTOU)
+		for pid := 102; pid < 106; pid++ { // until there is a wait
+			f.ends(crashed, pid)
+		}
+		f.pass(watchEvery)
+		f.freeze(0, true)
+		f.pass(suspectAfter + 2*watchEvery)
+		for _, what := range f.script {
+			if strings.HasPrefix(what, "steer") {
+				t.Errorf("happened: %s", what)
+			}
+		}
+		f.says(f.last(), isReady)
+		f.expect("ready", "steer [false true]")
+		f.close()
 	})
 }

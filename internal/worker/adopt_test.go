@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"fmt"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -9,6 +11,14 @@ import (
 
 	"github.com/fondue-server/fondue/internal/handoff"
 )
+
+// hand sends a socket down the worker's lifeline.
+func (p *process) hand(t *testing.T, socket int) {
+	t.Helper()
+	if err := unix.Sendmsg(int(p.lifeline.Fd()), []byte{handoff.LifelineSockets}, unix.UnixRights(socket), nil, 0); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // TestAdoption: a worker serves what waits in the queue of a socket that it is
 // handed, and none that comes later.
@@ -26,11 +36,7 @@ func TestAdoption(t *testing.T) {
 	defer other.Close()
 	socket := duplicate(t, other.(*net.TCPListener))
 	defer unix.Close(socket)
-	hand := func() {
-		if err := unix.Sendmsg(int(p.lifeline.Fd()), []byte{handoff.LifelineSockets}, unix.UnixRights(socket), nil, 0); err != nil {
-			t.Fatal(err)
-		}
-	}
+	hand := func() { p.hand(t, socket) }
 	const waiting = 300
 	for round := range 2 {
 		var clients []*client
@@ -66,5 +72,58 @@ func TestAdoption(t *testing.T) {
 	p.lifeline.Close()
 	if code := p.exit(t); code != handoff.ExitOK {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestAdoptionOutOfDescriptors: what a worker has no descriptors for stays in the
+// queue until it is asked again.
+func TestAdoptionOutOfDescriptors(t *testing.T) {
+	t.Parallel()
+	region, master := newRegion(t)
+	p := spawn(t, region, master, nil)
+	p.awaitReady(t)
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	other, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	socket := duplicate(t, other.(*net.TCPListener))
+	defer unix.Close(socket)
+	p.limitDescriptors(t, 40)
+	clients := make([]*client, 80)
+	for i := range clients {
+		c, err := dial("tcp", other.Addr().String(), time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, increment); err != nil {
+			t.Fatal(err)
+		}
+		clients[i] = c
+	}
+	answered := make(chan error)
+	go func() { // ends with the clients
+		defer close(answered)
+		for _, c := range clients {
+			if status, _, _, err := c.receive(); status != 200 || err != nil {
+				answered <- fmt.Errorf("status %d, %v", status, err)
+			}
+			c.Close()
+		}
+	}()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for done := false; !done; {
+		select {
+		case <-again.C:
+			p.hand(t, socket)
+		case err, more := <-answered:
+			if done = !more; more {
+				t.Error(err)
+			}
+		}
 	}
 }

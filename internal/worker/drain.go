@@ -47,7 +47,9 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 	hurry := line.gone
 	s.commands.Drain()
 	s.store.SetState(shm.StateDraining)
+	s.adopting.Lock() // whom this worker has taken over is in the set then
 	s.draining.Store(true)
+	s.adopting.Unlock()
 	s.conns.admit()
 
 	begin := time.Now()

@@ -231,6 +231,20 @@ func TestCannotBoot(t *testing.T) {
 	}
 }
 
+// limitDescriptors makes the number of descriptors that the worker may have open n.
+func (p *process) limitDescriptors(t *testing.T, n uint64) {
+	t.Helper()
+	var limit unix.Rlimit
+	pid := p.cmd.Process.Pid
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
+		t.Fatal(err)
+	}
+	limit.Cur = n
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestDescriptorExhaustion: a worker that is out of descriptors goes on
 // accepting when one is free again.
 func TestDescriptorExhaustion(t *testing.T) {
@@ -238,15 +252,7 @@ func TestDescriptorExhaustion(t *testing.T) {
 	region, master := newRegion(t)
 	p := spawn(t, region, master, nil)
 	p.awaitReady(t)
-	var limit unix.Rlimit
-	pid := p.cmd.Process.Pid
-	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
-		t.Fatal(err)
-	}
-	limit.Cur = 40
-	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
-		t.Fatal(err)
-	}
+	p.limitDescriptors(t, 40)
 	// More connections than descriptors: the rest waits in the queue.
 	clients := make([]*client, 80)
 	for i := range clients {

@@ -37,8 +37,11 @@ type server struct {
 
 	http    fasthttp.Server
 	serving sync.WaitGroup // accept loops
-	failed  chan error     // an accept loop has ended by itself
-	stop    chan struct{}  // ends the sweep
+	// adopting is held from the look at draining until a connection of another
+	// worker's queue is in the set.
+	adopting sync.Mutex
+	failed   chan error    // an accept loop has ended by itself
+	stop     chan struct{} // ends the sweep
 }
 
 func newServer(commands *command.Commands, store *shm.Store, access *accessLog, log *slog.Logger) *server {
