@@ -49,6 +49,22 @@ type settler struct {
 	small string                    // what to do about one that was not made for the values asked for
 }
 
+func (m *Master) settler() *settler {
+	return &settler{
+		cfg: &m.cfg, log: m.cfg.Log, pause: m.pause,
+		inUse: "--join shares it, or choose another path with --region",
+		small: "start with --fresh and this --max-value to make another region",
+	}
+}
+
+func (m *Master) settle() (err error) {
+	s := m.settler()
+	if m.tenancy, err = s.settle(); err == nil {
+		m.undo = append(m.undo, func() error { return m.tenancy.undo() }) // of the one that it is then
+	}
+	return err
+}
+
 // settle attaches to the region. On an error the path holds what it held, or what
 // another process has made of it.
 func (s *settler) settle() (*tenancy, error) {
