@@ -13,6 +13,7 @@ TOOL    := $(GO) tool -modfile=tools/go.mod
 
 # Extent of the long targets.
 KILLS      ?= 10000
+EVENTS     ?= 1000
 FUZZ_TIME  ?= 30s
 BENCH_ARGS ?=
 
@@ -23,7 +24,7 @@ RACE := ./internal/shm ./internal/command ./internal/dump ./internal/httpapi ./i
 # ten times as long.
 RACE_SKIP := ScanIsEvery|LargestValue|NoLine|Flipped|Violation|DeadHolder|Model|Rebuild|SmallValues|Churn|Damage|FullStill|KeepsWhatIsUsed|NeverRefuses|ComesRound
 
-.PHONY: help build run test race crash fuzz lint fmt bench clean
+.PHONY: help build run test race crash soak fuzz lint fmt bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +51,9 @@ race: ## Run the tests under the race detector, over heap-backed regions
 crash: ## Crash at every store, with seeded mistakes, then KILLS=10000 killed processes
 	$(GO) test -tags crashpoints -run 'Crash|Mistakes' -count 1 -timeout 1h ./internal/shm
 	FONDUE_KILLS=$(KILLS) $(GO) test -run '^TestKilledProcesses$$' -v -count 1 -timeout 2h ./internal/shm
+
+soak: ## Reload, upgrade, scale, kill and stop a server under load, EVENTS=1000 times
+	FONDUE_SOAK=$(EVENTS) $(GO) test -run '^TestSoak$$' -v -count 1 -timeout 2h ./internal/e2e
 
 fuzz: ## Run every fuzz target for a while; FUZZ_TIME=30s
 	@for package in $$($(GO) list ./...); do \

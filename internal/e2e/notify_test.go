@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 	"github.com/fondue-server/fondue/internal/e2e"
 )
 
-// TestServiceManager: what systemd would hear of a start, a reload and a stop,
+// TestServiceManager: what systemd would hear of a start, a reload, an upgrade and a stop,
 // with its watchdog.
 func TestServiceManager(t *testing.T) {
 	t.Parallel()
@@ -52,6 +53,11 @@ func TestServiceManager(t *testing.T) {
 	s.Signal(syscall.SIGHUP)
 	hear("RELOADING=1")
 	hear("READY=1")
+	s.Upgrade()
+	hear("RELOADING=1")
+	hear(fmt.Sprintf("MAINPID=%d", s.PID)) // of the old master, whose last word it is
+	hear("READY=1")
+	hear("WATCHDOG=1")
 	s.Signal(syscall.SIGTERM)
 	hear("STOPPING=1")
 	s.WantExit(0)

@@ -54,3 +54,27 @@ func TestValuesOutliveTheServer(t *testing.T) {
 	}
 	s.Stop()
 }
+
+// TestRestartOverAStoppedWorker: a worker that was stopped when its master died
+// does not leave. The next start ends it, and finds every acknowledged write.
+func TestRestartOverAStoppedWorker(t *testing.T) {
+	t.Parallel()
+	for _, fixed := range []bool{true, false} { // the address, or another one
+		s := e2e.Start(t, e2e.Options{Workers: 2})
+		s.Get("/increment?key=k").WantStatus(200)
+		stopped := s.Children()[0]
+		s.StopProcess(stopped)
+		s.KillMaster()
+		o := e2e.Options{Workers: 2, Region: s.Region}
+		if fixed {
+			o.Listen = []string{s.Addrs[0]}
+		}
+		next := e2e.Start(t, o)
+		next.Get("/count?key=k").WantBody("1")
+		if !strings.Contains(next.Log(), "worker of a dead master does not leave and is killed") {
+			t.Errorf("the log does not name it:\n%s", next.Log())
+		}
+		s.WantNoOrphans(time.Second)
+		next.Stop()
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -89,67 +88,6 @@ func TestUpgrades(t *testing.T) {
 			}
 		})
 	}
-}
-
-// program is a path whose program can be exchanged, as that of an installed one.
-type program struct {
-	t    *testing.T
-	path string
-}
-
-func newProgram(t *testing.T) *program {
-	t.Helper()
-	p := &program{t, filepath.Join(t.TempDir(), "fondue")}
-	p.install(e2e.Binary(t))
-	return p
-}
-
-// install makes the path lead to another file, in one step.
-func (p *program) install(file string) {
-	p.t.Helper()
-	next := p.path + ".next"
-	if err := errors.Join(os.Symlink(file, next), os.Rename(next, p.path)); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// write makes an executable file.
-func (p *program) write(text string) string {
-	p.t.Helper()
-	file := filepath.Join(p.t.TempDir(), "file")
-	if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
-		p.t.Fatal(err)
-	}
-	return file
-}
-
-// build makes the server with one line of a source file changed.
-func (p *program) build(file, old, text string) string {
-	p.t.Helper()
-	root := filepath.Join("..", "..")
-	source, err := filepath.Abs(filepath.Join(root, file))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	code, err := os.ReadFile(source)
-	if err != nil || strings.Count(string(code), old) != 1 {
-		p.t.Fatalf("%s has not one %q: %v", file, old, err)
-	}
-	dir := p.t.TempDir()
-	changed, overlay, binary := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "fondue")
-	err = errors.Join(
-		os.WriteFile(changed, []byte(strings.Replace(string(code), old, text, 1)), 0o600),
-		os.WriteFile(overlay, fmt.Appendf(nil, `{"Replace":{%q:%q}}`, source, changed), 0o600),
-	)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	cmd := exec.Command("go", "build", "-overlay", overlay, "-o", binary, "./cmd/server")
-	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		p.t.Fatalf("%v\n%s", err, out)
-	}
-	return binary
 }
 
 // TestUpgradeIsBackedOut: a new program that does not become ready leaves the old

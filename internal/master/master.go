@@ -92,13 +92,18 @@ func (m *Master) serve() error {
 		return err
 	}
 	defer procs.close()
-	if err := m.newCrew(procs).run(); err != nil {
+	crew := m.newCrew(procs)
+	if err := crew.run(); err != nil {
 		if errors.Is(err, shm.ErrCorrupt) {
 			m.filled = filling{} // to take it out could wait for a lock that nobody gives back
 		}
 		return err
 	}
-	m.cfg.Log.Info("stopped")
+	if crew.heir != nil {
+		m.cfg.Log.Info("the last worker of the old master has left", "serves", crew.heir.pid)
+	} else {
+		m.cfg.Log.Info("stopped")
+	}
 	return m.leave()
 }
 

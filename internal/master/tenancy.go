@@ -12,15 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// orphanLimit bounds the wait for the workers of a killed master. They leave
-	// within a second by themselves.
-	orphanLimit = 5 * time.Second
-	orphanPause = 20 * time.Millisecond
-	// openTries bounds how often another process may create or remove the file
-	// between a look and the act.
-	openTries = 3
-)
+// openTries bounds how often another process may create or remove the file
+// between a look and the act.
+const openTries = 3
 
 // errMoved: the path got another file since it was opened.
 var errMoved = errors.New("region was replaced meanwhile")
@@ -53,6 +47,22 @@ type settler struct {
 	pause func(time.Duration) error // fails when the master is told to stop
 	inUse string                    // what to do about a region that another master owns
 	small string                    // what to do about one that was not made for the values asked for
+}
+
+func (m *Master) settler() *settler {
+	return &settler{
+		cfg: &m.cfg, log: m.cfg.Log, pause: m.pause,
+		inUse: "--join shares it, or choose another path with --region",
+		small: "start with --fresh and this --max-value to make another region",
+	}
+}
+
+func (m *Master) settle() (err error) {
+	s := m.settler()
+	if m.tenancy, err = s.settle(); err == nil {
+		m.undo = append(m.undo, func() error { return m.tenancy.undo() }) // of the one that it is then
+	}
+	return err
 }
 
 // settle attaches to the region. On an error the path holds what it held, or what
@@ -178,8 +188,8 @@ func (s *settler) fits(region *shm.Region) error {
 
 // attach takes a master's slot, after the workers of a killed master have left.
 func (s *settler) attach(region *shm.Region) (*shm.Store, []shm.Recovery, error) {
-	deadline := time.Now().Add(orphanLimit)
-	for said := false; ; {
+	orphans := vigil{region: s.cfg.Region, log: s.log, pause: s.pause}
+	for {
 		store, repaired, err := region.AttachMaster(s.cfg.Join)
 		switch {
 		case err == nil:
@@ -191,16 +201,14 @@ func (s *settler) attach(region *shm.Region) (*shm.Store, []shm.Recovery, error)
 			err = fmt.Errorf("region %s: %w; run this without --join", s.cfg.Region, err)
 		case !errors.Is(err, shm.ErrOrphans):
 			err = fmt.Errorf("region %s: %w", s.cfg.Region, err)
-		case time.Now().Before(deadline):
-			if !said {
-				said = true
-				s.log.Info("waiting", "reason", err)
-			}
-			if err := s.pause(orphanPause); err != nil {
-				return nil, nil, err
-			}
-			continue
 		default:
+			again, stopped := orphans.wait(err)
+			if stopped != nil {
+				return nil, nil, stopped
+			}
+			if again {
+				continue
+			}
 			err = fmt.Errorf("region %s: %w; end them", s.cfg.Region, err)
 		}
 		return nil, nil, err

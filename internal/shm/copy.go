@@ -3,10 +3,10 @@ package shm
 import (
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 )
-
-// copyKeys is how many keys are listed at once.
-const copyKeys = 256
 
 // CopyTo sets in another store, which holds nothing yet, all that this one holds:
 // keys with their values and times to live, the start-up arguments, and what its
@@ -14,34 +14,65 @@ const copyKeys = 256
 // anew. It returns the number of keys. Errors: ErrFull, ErrValueTooLarge, where
 // the other one cannot hold it; ErrCorrupt.
 func (s *Store) CopyTo(to *Store) (keys int, err error) {
-	var page []Key
+	var next, copied atomic.Int64
+	failed := make(chan error, 1) // the first error
+	var all sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for {
+				i := int(next.Add(1) - 1)
+				if i >= len(s.region.shards) {
+					return
+				}
+				n, err := s.copyShard(to, i)
+				copied.Add(int64(n))
+				if err != nil {
+					next.Store(int64(len(s.region.shards))) // the others stop, too
+					select {
+					case failed <- err:
+					default:
+					}
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	select {
+	case err := <-failed:
+		return int(copied.Load()), err
+	default:
+	}
+	s.copyCounts(to)
+	return int(copied.Load()), s.copyArgs(to)
+}
+
+func (s *Store) copyShard(to *Store, shard int) (keys int, err error) {
+	var found []scanned
 	var value []byte
-	for cursor := []byte(nil); ; {
-		if page, cursor, err = s.Scan(page[:0], nil, cursor, copyKeys); err != nil {
+	first := uint64(shard) * s.region.sb.buckets
+	for bucket := first; bucket < first+s.region.sb.buckets; bucket++ {
+		if found, err = s.readBucket(found[:0], bucket, nil); err != nil {
 			return keys, err
 		}
-		for _, k := range page {
-			item, err := s.Read(value[:0], k.Key)
+		for _, k := range found {
+			item, err := s.Read(value[:0], k.Key.Key)
 			if errors.Is(err, ErrNotFound) {
 				continue // it expired
 			}
 			if err != nil {
-				return keys, fmt.Errorf("key %.40q: %w", k.Key, err)
+				return keys, fmt.Errorf("key %.40q: %w", k.Key.Key, err)
 			}
 			if !item.Integer {
 				value = item.Bytes
 			}
-			if _, err := to.Put(k.Key, Put{Value: item.Value, TTL: item.TTL}); err != nil {
-				return keys, fmt.Errorf("key %.40q: %w", k.Key, err)
+			if _, err := to.Put(k.Key.Key, Put{Value: item.Value, TTL: item.TTL}); err != nil {
+				return keys, fmt.Errorf("key %.40q: %w", k.Key.Key, err)
 			}
 			keys++
 		}
-		if len(cursor) == 0 {
-			break
-		}
 	}
-	s.copyCounts(to)
-	return keys, s.copyArgs(to)
+	return keys, nil
 }
 
 func (s *Store) copyArgs(to *Store) error {

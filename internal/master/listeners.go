@@ -2,81 +2,16 @@ package master
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"time"
 
-	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/listen"
-	"github.com/fondue-server/fondue/internal/logging"
 	"github.com/fondue-server/fondue/internal/shm"
 	"golang.org/x/sys/unix"
 )
 
-func (m *Master) openAccessLog() (err error) {
-	m.accessLog, err = openAccess(m.cfg.AccessLog)
-	return err
-}
-
-// openAccess returns the descriptor of an access log, or handoff.None.
-func openAccess(log string) (fd int, err error) {
-	switch log {
-	case "":
-		return handoff.None, nil
-	case "-":
-		return unix.Stdout, nil
-	}
-	if fd, err = openAccessFile(log); err != nil {
-		return handoff.None, fmt.Errorf("--access-log %s: %w", log, err)
-	}
-	return fd, nil
-}
-
-// openAccessFile opens the file that the workers write their lines into.
-func openAccessFile(path string) (fd int, err error) {
-	f, err := logging.OpenToAppend(path)
-	switch {
-	case errors.Is(err, logging.ErrNoReader):
-		return 0, err
-	case errors.Is(err, unix.EISDIR):
-		return 0, valueErrorf("it is a directory; name a file in it")
-	case errors.Is(err, unix.ENOENT):
-		return 0, fmt.Errorf("%w; make its directory or name another file", unix.ENOENT)
-	case err != nil:
-		return 0, fmt.Errorf("%w; name a file that this user may write", withoutPath(err))
-	}
-	defer f.Close()
-	return unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-}
-
-// withoutPath is what the system said: the caller names the path.
-func withoutPath(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
-}
-
-// reopenAccessLog opens the file at the path anew, under the descriptor that it
-// has: whoever is started from here on writes there.
-func (m *Master) reopenAccessLog() error {
-	if m.accessLog == handoff.None || m.accessLog == unix.Stdout {
-		return nil
-	}
-	fd, err := openAccessFile(m.cfg.AccessLog)
-	if err != nil {
-		return fmt.Errorf("--access-log %s: %w", m.cfg.AccessLog, err)
-	}
-	defer unix.Close(fd)
-	return os.NewSyscallError("dup3", unix.Dup3(fd, m.accessLog, unix.O_CLOEXEC))
-}
-
 func (m *Master) openListeners() error {
 	m.undo = append(m.undo, m.closeListeners)
-	deadline := time.Now().Add(orphanLimit)
-	said := false
+	orphans := vigil{region: m.cfg.Region, log: m.cfg.Log, pause: m.pause}
 	specs := m.unopened()
 	inherited := make([]*listen.Listener, len(specs))
 	for i, spec := range specs {
@@ -99,13 +34,13 @@ func (m *Master) openListeners() error {
 				return valueErrorf("--listen %s: it is the address of --listen %s in another spelling; give one of them", spec, other)
 			}
 		}
-		for errors.Is(err, listen.ErrInUse) && time.Now().Before(deadline) && isAbandoned(m.cfg.Region) {
-			if !said {
-				said = true
-				m.cfg.Log.Info("waiting for the workers of an earlier master to leave", "reason", err)
+		for errors.Is(err, listen.ErrInUse) && isAbandoned(m.cfg.Region) {
+			again, stopped := orphans.wait(err)
+			if stopped != nil {
+				return stopped
 			}
-			if err := m.pause(orphanPause); err != nil {
-				return err
+			if !again {
+				break
 			}
 			l, err = listen.Open(spec, m.seats(), m.cfg.Accept)
 		}
@@ -196,20 +131,4 @@ func (m *Master) steer(live []bool) error {
 		all = errors.Join(all, l.Steer(live))
 	}
 	return all
-}
-
-func (m *Master) settler() *settler {
-	return &settler{
-		cfg: &m.cfg, log: m.cfg.Log, pause: m.pause,
-		inUse: "--join shares it, or choose another path with --region",
-		small: "start with --fresh and this --max-value to make another region",
-	}
-}
-
-func (m *Master) settle() (err error) {
-	s := m.settler()
-	if m.tenancy, err = s.settle(); err == nil {
-		m.undo = append(m.undo, func() error { return m.tenancy.undo() }) // of the one that it is then
-	}
-	return err
 }
