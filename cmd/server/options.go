@@ -220,10 +220,11 @@ func (s *serveOptions) config(origins map[string]string) (master.Config, error) 
 	if s.join && s.fresh {
 		return master.Config{}, usagef("--join takes the content of a running server and --fresh sets it aside; give one of them")
 	}
+	addresses := s.listen // which stay as they are: a reload compares with them
 	if (len(s.activated) > 0 || s.passedBefore) && origins["listen"] == "" {
-		s.listen = nil // what was passed is what is wanted
+		addresses = nil // what was passed is what is wanted
 	}
-	if twice, ok := givenTwice(s.listen); ok {
+	if twice, ok := givenTwice(addresses); ok {
 		return master.Config{}, usagef("%s: %s is given twice", origins["listen"], twice)
 	}
 	if s.workers > s.maxWorkers {
@@ -248,7 +249,7 @@ func (s *serveOptions) config(origins map[string]string) (master.Config, error) 
 			ShutdownTimeout: s.shutdownTimeout, HangTimeout: s.hangTimeout,
 			MaxRequests: uint64(s.maxRequests), MaxWorkerMemory: s.maxWorkerMemory,
 		},
-		Listen: s.listen, Activated: s.activated, Accept: listen.Mode(s.accept), MaxWorkers: s.maxWorkers,
+		Listen: addresses, Activated: s.activated, Accept: listen.Mode(s.accept), MaxWorkers: s.maxWorkers,
 		Region: s.region, RegionSize: s.regionSize, Grow: origins["region-size"] != "", Join: s.join, Fresh: s.fresh,
 		Preload: s.preload, Args: s.args,
 		LogFormat: s.logFormat, MemoryLimit: memoryLimit(), PIDFile: s.pidFile,
