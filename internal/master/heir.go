@@ -115,13 +115,18 @@ func (m *Master) growLent() error {
 		m.cfg.Log.Warn("the region keeps its size: other servers share it", "region", info.Path, "size", info.Size, "asked", m.cfg.RegionSize)
 		return nil
 	}
-	if err := m.quietLender(); err != nil {
-		return err
-	}
+	// The file is made first: what has no room is refused, and all of it reserved,
+	// while the lender's workers serve.
 	s := m.settler()
 	larger, err := s.larger(m.tenancy)
 	if err != nil {
 		return err
+	}
+	if err = m.quietLender(); err == nil {
+		err = s.copyInto(larger, m.tenancy)
+	}
+	if err != nil {
+		return errors.Join(err, larger.undo())
 	}
 	larger.store.SetState(shm.StateStarting)
 	m.lender.smaller, m.tenancy = m.tenancy, larger
