@@ -209,7 +209,7 @@ func TestUserRefuses(t *testing.T) {
 		want []string
 	}{
 		{"nobody's region", nil, []string{"--user", "65521", "--group", "65522", "--region", made.Region}, 1, []string{made.Region, "permission denied", "--user"}},
-		{"no right in the directory", nil, []string{"--user", "65521", "--group", "65522", "--region", roots + "/r"}, 1, []string{roots, "permission denied"}},
+		{"no right in the directory", nil, []string{"--user", "65521", "--group", "65522", "--region", roots + "/r"}, 1, []string{roots, "permission denied; make a directory"}},
 		{"no group", nil, []string{"--user", "65521", "--region", own + "/r"}, 2, []string{"--user: 65521", "--group"}},
 		{"root's group", nil, []string{"--user", "root", "--group", "65522", "--region", own + "/r"}, 2, []string{"--user root", "name another user"}},
 		{"not root", credential(testUID), []string{"--user", "65520", "--group", "65522", "--region", own + "/r"}, 1, []string{"--user 65520", "only root", "as root"}},

@@ -30,15 +30,29 @@ func (m *Master) openLender() error {
 	if m.cfg.Upgrade == nil {
 		return nil
 	}
-	u := *m.cfg.Upgrade
+	var err error
+	if m.lender, err = newLender(*m.cfg.Upgrade); err != nil {
+		return err
+	}
+	m.pidFile.predecessor = m.lender.PID
+	return nil
+}
+
+func newLender(u handoff.Upgrade) (*lender, error) {
 	channel := os.NewFile(uintptr(u.ChannelFD), "upgrade channel")
 	conn, err := net.FileConn(channel)
 	if err := errors.Join(err, channel.Close()); err != nil {
-		return fmt.Errorf("%s: descriptor %d: %w", handoff.UpgradeEnv, u.ChannelFD, err)
+		return nil, fmt.Errorf("%s: descriptor %d: %w", handoff.UpgradeEnv, u.ChannelFD, err)
 	}
-	m.lender = &lender{Upgrade: u, channel: conn, taken: make([]bool, len(u.Listeners))}
-	m.pidFile.predecessor = u.PID
-	return nil
+	return &lender{Upgrade: u, channel: conn, taken: make([]bool, len(u.Listeners))}, nil
+}
+
+// Refuse tells the master that started this process as its heir why it will not
+// even run.
+func Refuse(u handoff.Upgrade, why error) {
+	if l, err := newLender(u); err == nil { // else it hears of the end
+		l.refuse(why)
+	}
 }
 
 // inheritListener takes over the lender's listener for the address; nil where it
@@ -172,7 +186,7 @@ func (m *Master) quietLender() error {
 		select {
 		case err := <-answer:
 			if err != nil {
-				return fmt.Errorf("the master with pid %d did not make way: %w", m.lender.PID, err)
+				return fmt.Errorf("the master with pid %d stops or is gone, and did not make way: %w", m.lender.PID, err)
 			}
 			return nil
 		case s := <-m.signals:
@@ -216,7 +230,7 @@ func (m *Master) takeOver() error {
 		lent = l.smaller
 	}
 	if err != nil && lent.store.MasterState(l.ID()) != shm.StateDraining {
-		return fmt.Errorf("the master with pid %d did not hand over: %w", l.PID, err)
+		return fmt.Errorf("the master with pid %d stops or is gone, and did not hand over: %w", l.PID, err)
 	}
 	if l.smaller != nil {
 		// What both hold is the same until a worker serves: a death before this
