@@ -111,7 +111,7 @@ func (s *serveOptions) flags() *flagSet {
 				"reuseport gives each worker a listener of its own; shared has one for all, which spreads few connections more evenly")),
 			live(flag("shutdown-timeout", "TIME", &s.shutdownTimeout, parseDuration, "30s",
 				"how long a graceful stop waits for requests in flight")),
-			live(flag("hang-timeout", "TIME", &s.hangTimeout, parseLimit, "10s",
+			live(flag("hang-timeout", "TIME", &s.hangTimeout, parseHang, "10s",
 				"a worker that is silent for so long is ended and replaced; 0s never does")),
 			live(flag("max-requests", "N", &s.maxRequests, parseCount(math.MaxInt32), "any number",
 				"replace a worker when it has answered so many requests, or up to a quarter more")),
