@@ -43,7 +43,7 @@ func serve(p process, args []string) (err error) {
 	}
 	config.Level = new(slog.LevelVar)
 	config.Level.Set(level)
-	config.Environ, config.Command = p.environ(), p.command
+	config.Environ, config.Command, config.Version = p.environ(), p.command, versionName()
 	if inherits {
 		config.Upgrade = &upgrade
 	}

@@ -135,7 +135,8 @@ func TestUpgradeIsBackedOut(t *testing.T) {
 }
 
 // TestUpgradeSaysWhy: the reason for which a new program refuses its settings, or
-// the region, is in the line that tells of the upgrade's end.
+// the region, is in the line that tells of the upgrade's end. After one that
+// succeeds the log tells which version serves.
 func TestUpgradeSaysWhy(t *testing.T) {
 	t.Parallel()
 	config := filepath.Join(t.TempDir(), "fondue.toml")
@@ -177,6 +178,9 @@ func TestUpgradeSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Upgrade()
+	if want := fmt.Sprintf(`"pid":%d,"version":"`, s.PID); !strings.Contains(s.Log(), want) {
+		t.Errorf("%s is not in the log:\n%s", want, s.Log())
+	}
 	s.Stop()
 }
 
