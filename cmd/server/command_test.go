@@ -84,6 +84,8 @@ func TestMistakes(t *testing.T) {
 		{"empty region", nil, []string{"--region", ""}, []string{"--region", "empty"}},
 		{"time without unit", nil, []string{"--shutdown-timeout", "5"}, []string{"--shutdown-timeout", "5s"}},
 		{"time below nothing", nil, []string{"--shutdown-timeout", "-5s"}, []string{"--shutdown-timeout"}},
+		{"hanging for less than it takes", nil, []string{"--hang-timeout", "999ms"}, []string{"--hang-timeout", "1s or more", "0s"}},
+		{"hanging below nothing", nil, []string{"--hang-timeout", "-1s"}, []string{"--hang-timeout", "1s or more"}},
 		{"log format", nil, []string{"--log-format", "xml"}, []string{"--log-format", "text, json"}},
 		{"log level", nil, []string{"--log-level", "loud"}, []string{"--log-level", "debug, info, warn, error"}},
 		{"args not JSON", nil, []string{"--args", "{a:1}"}, []string{"--args", "JSON"}},

@@ -111,7 +111,7 @@ func (s *serveOptions) flags() *flagSet {
 				"reuseport gives each worker a listener of its own; shared has one for all, which spreads few connections more evenly")),
 			live(flag("shutdown-timeout", "TIME", &s.shutdownTimeout, parseDuration, "30s",
 				"how long a graceful stop waits for requests in flight")),
-			live(flag("hang-timeout", "TIME", &s.hangTimeout, parseLimit, "10s",
+			live(flag("hang-timeout", "TIME", &s.hangTimeout, parseHang, "10s",
 				"a worker that is silent for so long is ended and replaced; 0s never does")),
 			live(flag("max-requests", "N", &s.maxRequests, parseCount(math.MaxInt32), "any number",
 				"replace a worker when it has answered so many requests, or up to a quarter more")),
@@ -220,10 +220,11 @@ func (s *serveOptions) config(origins map[string]string) (master.Config, error) 
 	if s.join && s.fresh {
 		return master.Config{}, usagef("--join takes the content of a running server and --fresh sets it aside; give one of them")
 	}
+	addresses := s.listen // which stay as they are: a reload compares with them
 	if (len(s.activated) > 0 || s.passedBefore) && origins["listen"] == "" {
-		s.listen = nil // what was passed is what is wanted
+		addresses = nil // what was passed is what is wanted
 	}
-	if twice, ok := givenTwice(s.listen); ok {
+	if twice, ok := givenTwice(addresses); ok {
 		return master.Config{}, usagef("%s: %s is given twice", origins["listen"], twice)
 	}
 	if s.workers > s.maxWorkers {
@@ -248,7 +249,7 @@ func (s *serveOptions) config(origins map[string]string) (master.Config, error) 
 			ShutdownTimeout: s.shutdownTimeout, HangTimeout: s.hangTimeout,
 			MaxRequests: uint64(s.maxRequests), MaxWorkerMemory: s.maxWorkerMemory,
 		},
-		Listen: s.listen, Activated: s.activated, Accept: listen.Mode(s.accept), MaxWorkers: s.maxWorkers,
+		Listen: addresses, Activated: s.activated, Accept: listen.Mode(s.accept), MaxWorkers: s.maxWorkers,
 		Region: s.region, RegionSize: s.regionSize, Grow: origins["region-size"] != "", Join: s.join, Fresh: s.fresh,
 		Preload: s.preload, Args: s.args,
 		LogFormat: s.logFormat, MemoryLimit: memoryLimit(), PIDFile: s.pidFile,

@@ -87,6 +87,25 @@ func TestRereadLooksAtNoContent(t *testing.T) {
 	}
 }
 
+// TestRereadActivated: sockets that were passed are not taken for a change.
+func TestRereadActivated(t *testing.T) {
+	t.Parallel()
+	for name, pass := range map[string]func(*serveOptions){
+		"to this server":       func(s *serveOptions) { s.activated = []int{firstActivated} },
+		"to the one before it": func(s *serveOptions) { s.passedBefore = true },
+	} {
+		s, lookup := newServeOptions(), func(string) (string, bool) { return "", false }
+		pass(s)
+		_, flags, err := s.read(nil, lookup)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, fixed, err := s.reread(flags, nil, lookup); err != nil || len(fixed) > 0 {
+			t.Errorf("passed %s: %q, %v", name, fixed, err)
+		}
+	}
+}
+
 // TestRereadDefaultWorkers: their default keeps to the slots of the start.
 func TestRereadDefaultWorkers(t *testing.T) {
 	t.Parallel()

@@ -12,11 +12,17 @@ import (
 	"github.com/fondue-server/fondue/internal/master"
 )
 
-func serve(p process, args []string) error {
+func serve(p process, args []string) (err error) {
 	upgrade, inherits, err := handoff.UpgradeFromEnv(p.lookup)
 	if err != nil {
 		return usagef("%v; the variable is set by a master alone", err)
 	}
+	runs := false
+	defer func() {
+		if inherits && !runs && err != nil {
+			master.Refuse(upgrade, err) // one that runs tells the other by itself
+		}
+	}()
 	s := newServeOptions()
 	s.again, s.passedBefore = inherits, upgrade.HasKept()
 	if s.activated, err = activated(p.lookup, os.Getpid()); err != nil {
@@ -37,7 +43,7 @@ func serve(p process, args []string) error {
 	}
 	config.Level = new(slog.LevelVar)
 	config.Level.Set(level)
-	config.Environ, config.Command = p.environ(), p.command
+	config.Environ, config.Command, config.Version = p.environ(), p.command, versionName()
 	if inherits {
 		config.Upgrade = &upgrade
 	}
@@ -58,6 +64,7 @@ func serve(p process, args []string) error {
 	for _, warning := range flags.unknownVariables(config.Environ) {
 		config.Log.Warn(warning)
 	}
+	runs = true
 	if err := m.Run(); err != nil {
 		return explainStart(err)
 	}

@@ -105,10 +105,18 @@ func parseChoice(choices ...string) func(string) (string, error) {
 	}
 }
 
-// parseLimit reads a duration, or 0s for none.
-func parseLimit(s string) (time.Duration, error) {
-	if d, err := time.ParseDuration(s); err == nil && d == 0 {
+// minHang is the least silence that ends a worker. Any that is busy is silent for
+// a part of that, where it waits for a CPU.
+const minHang = time.Second
+
+// parseHang reads the limit of silence, or 0s for none.
+func parseHang(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	switch {
+	case err == nil && d == 0:
 		return 0, nil
+	case err == nil && d < minHang:
+		return 0, fmt.Errorf("%q is too short; give %v or more, or 0s for never", s, minHang)
 	}
 	return parseDuration(s)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -29,11 +30,8 @@ func version(p process, args []string) error {
 }
 
 func versionLine() string {
-	name, commit := release, ""
+	commit := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
-		if name == "" {
-			name = info.Main.Version
-		}
 		for _, s := range info.Settings {
 			switch {
 			case s.Key == "vcs.revision":
@@ -43,8 +41,13 @@ func versionLine() string {
 			}
 		}
 	}
-	if name == "" {
-		name = "(devel)"
+	return fmt.Sprintf("fondue %s (region layout %d, %s %s/%s%s)", versionName(), shm.LayoutVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH, commit)
+}
+
+// versionName is the release, or what the Go tool knows of the source.
+func versionName() string {
+	if info, ok := debug.ReadBuildInfo(); ok && release == "" && info.Main.Version != "" {
+		return info.Main.Version
 	}
-	return fmt.Sprintf("fondue %s (region layout %d, %s %s/%s%s)", name, shm.LayoutVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH, commit)
+	return cmp.Or(release, "(devel)")
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +104,33 @@ func TestUpgradeGrowsTheRegion(t *testing.T) {
 		if left, err := filepath.Glob(s.Region + ".*"); err != nil || len(left) > 0 {
 			t.Errorf("left beside the region: %v, %v", left, err)
 		}
+	}
+}
+
+// TestUpgradeWithoutRoom: a larger region that has no room is refused while the
+// workers serve; none of them leaves for it.
+func TestUpgradeWithoutRoom(t *testing.T) {
+	t.Parallel()
+	config := filepath.Join(t.TempDir(), "fondue.toml")
+	if err := os.WriteFile(config, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := e2e.Start(t, e2e.Options{Config: config, Workers: 2})
+	before := s.Children()
+	if err := os.WriteFile(config, []byte(`region-size = "2TiB"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.BeginUpgrade()
+	e2e.Eventually(t, requestsLimit, "the upgrade to fail", func() bool { return strings.Contains(s.Log(), "upgrade failed") })
+	if log := s.Log(); !strings.Contains(log, "could not grow from ") || strings.Contains(log, "new connections wait") {
+		t.Errorf("the log:\n%s", log)
+	}
+	if after := s.Children(); !slices.Equal(slices.Sorted(slices.Values(after)), slices.Sorted(slices.Values(before))) {
+		t.Errorf("workers %v, before %v", after, before)
+	}
+	s.Stop()
+	if left, err := filepath.Glob(s.Region + ".*"); err != nil || len(left) > 0 {
+		t.Errorf("left beside the region: %v, %v", left, err)
 	}
 }
 

@@ -134,6 +134,56 @@ func TestUpgradeIsBackedOut(t *testing.T) {
 	s.Stop()
 }
 
+// TestUpgradeSaysWhy: the reason for which a new program refuses its settings, or
+// the region, is in the line that tells of the upgrade's end. After one that
+// succeeds the log tells which version serves.
+func TestUpgradeSaysWhy(t *testing.T) {
+	t.Parallel()
+	config := filepath.Join(t.TempDir(), "fondue.toml")
+	write := func(text string) {
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("")
+	s := e2e.Start(t, e2e.Options{Config: config})
+	refused := func(reason string) {
+		t.Helper()
+		from := len(s.Log())
+		s.BeginUpgrade()
+		ended := func() (line string) {
+			for line := range strings.Lines(s.Log()[from:]) {
+				if strings.Contains(line, "this server goes on") && strings.HasSuffix(line, "\n") {
+					return line
+				}
+			}
+			return ""
+		}
+		e2e.Eventually(t, requestsLimit, "the end of the upgrade", func() bool { return ended() != "" })
+		if line := ended(); !strings.Contains(line, reason) {
+			t.Errorf("%q is not in %s", reason, line)
+		}
+		s.Get("/increment").WantStatus(200)
+	}
+	write("workers = 'x'\n")
+	refused(config + ":1: workers: ")
+	write("join = true\nfresh = true\n")
+	refused("--join takes the content of a running server")
+	write("")
+	if err := os.Rename(s.Region, s.Region+".moved"); err != nil {
+		t.Fatal(err)
+	}
+	refused("its file was removed")
+	if err := os.Rename(s.Region+".moved", s.Region); err != nil {
+		t.Fatal(err)
+	}
+	s.Upgrade()
+	if want := fmt.Sprintf(`"pid":%d,"version":"`, s.PID); !strings.Contains(s.Log(), want) {
+		t.Errorf("%s is not in the log:\n%s", want, s.Log())
+	}
+	s.Stop()
+}
+
 // TestKillsAroundAnUpgrade: whichever of the two masters is killed at whatever
 // moment, one of them is in charge or none is left. What was acknowledged is
 // there, and where somebody serves no connect fails.

@@ -209,7 +209,7 @@ func TestUserRefuses(t *testing.T) {
 		want []string
 	}{
 		{"nobody's region", nil, []string{"--user", "65521", "--group", "65522", "--region", made.Region}, 1, []string{made.Region, "permission denied", "--user"}},
-		{"no right in the directory", nil, []string{"--user", "65521", "--group", "65522", "--region", roots + "/r"}, 1, []string{roots, "permission denied"}},
+		{"no right in the directory", nil, []string{"--user", "65521", "--group", "65522", "--region", roots + "/r"}, 1, []string{roots, "permission denied; make a directory"}},
 		{"no group", nil, []string{"--user", "65521", "--region", own + "/r"}, 2, []string{"--user: 65521", "--group"}},
 		{"root's group", nil, []string{"--user", "root", "--group", "65522", "--region", own + "/r"}, 2, []string{"--user root", "name another user"}},
 		{"not root", credential(testUID), []string{"--user", "65520", "--group", "65522", "--region", own + "/r"}, 1, []string{"--user 65520", "only root", "as root"}},
@@ -251,6 +251,34 @@ func TestUserSeesItsServer(t *testing.T) {
 	if _, err := os.Lstat(pidFile); !os.IsNotExist(err) {
 		t.Errorf("the pid file: %v", err)
 	}
+}
+
+// TestUserCannotChange: an upgrade to another user is refused, and the pid file is
+// the running server's still.
+func TestUserCannotChange(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root may become another user")
+	}
+	dir := t.TempDir()
+	pidFile, config := filepath.Join(dir, "pid"), filepath.Join(dir, "fondue.toml")
+	if err := os.WriteFile(config, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := e2e.Start(t, e2e.Options{Config: config, Flags: []string{"--pid-file", pidFile}})
+	if err := os.WriteFile(config, fmt.Appendf(nil, "user = '%d'\ngroup = '%d'\n", testUID, testGID), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.BeginUpgrade()
+	e2e.Eventually(t, requestsLimit, "the upgrade to fail", func() bool { return strings.Contains(s.Log(), "upgrade failed") })
+	if want := fmt.Sprintf("--user %d: the running server is another user", testUID); !strings.Contains(s.Log(), want) {
+		t.Errorf("the log does not say %q:\n%s", want, s.Log())
+	}
+	if text, err := os.ReadFile(pidFile); err != nil || strings.TrimSpace(string(text)) != fmt.Sprint(s.PID) {
+		t.Errorf("the pid file holds %q, %v; want %d", text, err, s.PID)
+	}
+	s.Get("/increment").WantStatus(200)
+	s.Stop()
 }
 
 // TestUserOneself: a start that needs no right is one of an ordinary user.

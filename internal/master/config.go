@@ -50,6 +50,7 @@ type Config struct {
 	Level     *slog.LevelVar // of Log, which follows LogLevel; nil: it never changes
 
 	PIDFile string // "" none
+	Version string // of the program, for the log; "" unknown
 
 	User *Identity // to become once the listeners are open; nil: stay who we are
 	CPUs []int     // seat i is bound to CPUs[i], and around again; nil: to none

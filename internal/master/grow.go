@@ -42,29 +42,25 @@ func (s *settler) grow(t *tenancy) error {
 	if err != nil {
 		return err
 	}
+	if err := s.copyInto(next, t); err != nil {
+		return errors.Join(err, next.undo())
+	}
 	if err := next.leave(); err != nil {
 		return err
 	}
 	return takePlace(s.cfg.Region)
 }
 
-// larger makes a region of the size that is asked for, with the content of the
-// one that is there, which nobody changes meanwhile. It has the draft's name, and
-// undo removes it.
+// larger makes an empty region of the size that is asked for. It has the draft's
+// name, and undo removes it.
 func (s *settler) larger(t *tenancy) (next *tenancy, err error) {
-	began := time.Now()
-	path, info := s.cfg.Region, t.region.Info()
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("region %s could not grow from %d to %d bytes, and is as it was: %w; give another --region-size, or none", path, info.Size, s.cfg.RegionSize, err)
-		}
-	}()
-	draft := path + growing
+	defer func() { err = s.couldNotGrow(t, err) }()
+	draft := s.cfg.Region + growing
 	remove := func() error { return os.Remove(draft) }
-	if err := removeDraft(path); err != nil {
+	if err := removeDraft(s.cfg.Region); err != nil {
 		return nil, err
 	}
-	region, err := shm.Create(draft, shm.Geometry{Size: s.cfg.RegionSize, Slots: max(s.cfg.MaxWorkers, info.Slots), MaxValue: s.cfg.MaxValue})
+	region, err := shm.Create(draft, shm.Geometry{Size: s.cfg.RegionSize, Slots: max(s.cfg.MaxWorkers, t.region.Info().Slots), MaxValue: s.cfg.MaxValue})
 	if err != nil {
 		return nil, err
 	}
@@ -72,15 +68,28 @@ func (s *settler) larger(t *tenancy) (next *tenancy, err error) {
 	if err != nil {
 		return nil, errors.Join(err, region.Close(), remove())
 	}
-	next = &tenancy{region: region, store: store, restore: remove}
-	store.SetPolicy(shm.Policy{MaxValue: region.Info().LargestValue}) // whatever limit values were set under
-	keys, err := t.store.CopyTo(store)
+	return &tenancy{region: region, store: store, restore: remove}, nil
+}
+
+// copyInto gives the larger region all that the one has that is there, which
+// nobody changes meanwhile.
+func (s *settler) copyInto(next, t *tenancy) error {
+	began := time.Now()
+	next.store.SetPolicy(shm.Policy{MaxValue: next.region.Info().LargestValue}) // whatever limit values were set under
+	keys, err := t.store.CopyTo(next.store)
 	if err != nil {
-		return nil, errors.Join(err, next.undo())
+		return s.couldNotGrow(t, err)
 	}
-	store.SetPolicy(s.cfg.policy())
-	s.log.Info("the region grows: all that it holds was copied into a larger one", "region", path, "from", info.Size, "to", region.Info().Size, "keys", keys, "after", time.Since(began).Round(time.Millisecond))
-	return next, nil
+	next.store.SetPolicy(s.cfg.policy())
+	s.log.Info("the region grows: all that it holds was copied into a larger one", "region", s.cfg.Region, "from", t.region.Info().Size, "to", next.region.Info().Size, "keys", keys, "after", time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+func (s *settler) couldNotGrow(t *tenancy, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("region %s could not grow from %d to %d bytes, and is as it was: %w; give another --region-size, or none", s.cfg.Region, t.region.Info().Size, s.cfg.RegionSize, err)
 }
 
 // takePlace gives the draft the region's name.

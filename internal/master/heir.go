@@ -30,15 +30,29 @@ func (m *Master) openLender() error {
 	if m.cfg.Upgrade == nil {
 		return nil
 	}
-	u := *m.cfg.Upgrade
+	var err error
+	if m.lender, err = newLender(*m.cfg.Upgrade); err != nil {
+		return err
+	}
+	m.pidFile.predecessor = m.lender.PID
+	return nil
+}
+
+func newLender(u handoff.Upgrade) (*lender, error) {
 	channel := os.NewFile(uintptr(u.ChannelFD), "upgrade channel")
 	conn, err := net.FileConn(channel)
 	if err := errors.Join(err, channel.Close()); err != nil {
-		return fmt.Errorf("%s: descriptor %d: %w", handoff.UpgradeEnv, u.ChannelFD, err)
+		return nil, fmt.Errorf("%s: descriptor %d: %w", handoff.UpgradeEnv, u.ChannelFD, err)
 	}
-	m.lender = &lender{Upgrade: u, channel: conn, taken: make([]bool, len(u.Listeners))}
-	m.pidFile.predecessor = u.PID
-	return nil
+	return &lender{Upgrade: u, channel: conn, taken: make([]bool, len(u.Listeners))}, nil
+}
+
+// Refuse tells the master that started this process as its heir why it will not
+// even run.
+func Refuse(u handoff.Upgrade, why error) {
+	if l, err := newLender(u); err == nil { // else it hears of the end
+		l.refuse(why)
+	}
 }
 
 // inheritListener takes over the lender's listener for the address; nil where it
@@ -115,13 +129,18 @@ func (m *Master) growLent() error {
 		m.cfg.Log.Warn("the region keeps its size: other servers share it", "region", info.Path, "size", info.Size, "asked", m.cfg.RegionSize)
 		return nil
 	}
-	if err := m.quietLender(); err != nil {
-		return err
-	}
+	// The file is made first: what has no room is refused, and all of it reserved,
+	// while the lender's workers serve.
 	s := m.settler()
 	larger, err := s.larger(m.tenancy)
 	if err != nil {
 		return err
+	}
+	if err = m.quietLender(); err == nil {
+		err = s.copyInto(larger, m.tenancy)
+	}
+	if err != nil {
+		return errors.Join(err, larger.undo())
 	}
 	larger.store.SetState(shm.StateStarting)
 	m.lender.smaller, m.tenancy = m.tenancy, larger
@@ -167,7 +186,7 @@ func (m *Master) quietLender() error {
 		select {
 		case err := <-answer:
 			if err != nil {
-				return fmt.Errorf("the master with pid %d did not make way: %w", m.lender.PID, err)
+				return fmt.Errorf("the master with pid %d stops or is gone, and did not make way: %w", m.lender.PID, err)
 			}
 			return nil
 		case s := <-m.signals:
@@ -211,7 +230,7 @@ func (m *Master) takeOver() error {
 		lent = l.smaller
 	}
 	if err != nil && lent.store.MasterState(l.ID()) != shm.StateDraining {
-		return fmt.Errorf("the master with pid %d did not hand over: %w", l.PID, err)
+		return fmt.Errorf("the master with pid %d stops or is gone, and did not hand over: %w", l.PID, err)
 	}
 	if l.smaller != nil {
 		// What both hold is the same until a worker serves: a death before this
@@ -259,6 +278,8 @@ func (m *Master) handOver(dropped []int) {
 			m.cfg.Log.Error("a listener could not be closed to new connections", "listen", l.String(), "reason", err)
 		}
 	}
+	// The pid file is the heir's to replace, and to remove.
+	m.pidFile.own = nil
 	// From here on the heir is in charge.
 	m.tenancy.store.SetState(shm.StateDraining)
 }

@@ -25,6 +25,9 @@ func (m *Master) becomeUser() error {
 		return nil
 	case id.UID == os.Geteuid() && id.GID == os.Getegid():
 		return nil
+	case m.lender != nil:
+		// Its files, above all the pid file, are not this server's to give away.
+		return valueErrorf("--user %s: the running server is another user or group, which can change at a restart only", id.Name)
 	case os.Geteuid() != 0:
 		return fmt.Errorf("--user %s: only root may become another user or group; start the server as root, or as that user without --user and --group", id.Name)
 	case id.UID == 0:

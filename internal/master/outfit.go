@@ -124,6 +124,9 @@ func (m *Master) announce() error {
 	if m.cfg.Evict {
 		attrs = append(attrs, "evict", "clock") // keys may vanish: whoever reads this log should know
 	}
+	if m.cfg.Version != "" {
+		attrs = append(attrs, "version", m.cfg.Version)
+	}
 	m.cfg.Log.Info("ready", attrs...)
 	return nil
 }

@@ -75,6 +75,8 @@ func (s *settler) settle() (*tenancy, error) {
 		switch {
 		case err == nil:
 			t, err = s.existing(region)
+		case s.cfg.Upgrade != nil && errors.Is(err, fs.ErrNotExist):
+			err = fmt.Errorf("region %s: its file was removed, and what it holds ends with the running server; only a restart makes a new one, which begins empty", path)
 		case s.cfg.Join && errors.Is(err, fs.ErrNotExist):
 			err = fmt.Errorf("%s: %w; start the first server without --join", path, shm.ErrNoMaster)
 		case s.cfg.Join:
@@ -288,6 +290,9 @@ func (s *settler) create(away func() (kept string, err error)) (*tenancy, error)
 	if err != nil {
 		if errors.Is(err, shm.ErrNoSpace) || errors.Is(err, shm.ErrTooLarge) {
 			err = fmt.Errorf("%w; choose a smaller --region-size or another place with --region", err)
+		}
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w; make a directory that this user may write to, or choose another path with --region", err)
 		}
 		if errors.Is(err, shm.ErrExists) {
 			return nil, err // another start was faster: what it made is not ours to replace

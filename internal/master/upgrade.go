@@ -58,7 +58,7 @@ func (c *crew) upgrade() {
 	// Both masters' workers serve for a while.
 	free, err := c.board.Claim(-1)
 	if err != nil {
-		refuse(err.Error() + "; make one free with TTOU first")
+		refuse(err.Error() + "; wait for workers that leave, or make one free with TTOU first")
 		return
 	}
 	c.recover(free)

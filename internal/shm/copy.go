@@ -19,7 +19,7 @@ func (s *Store) CopyTo(to *Store) (keys int, err error) {
 	var all sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() {
-			for {
+			for len(failed) == 0 {
 				i := int(next.Add(1) - 1)
 				if i >= len(s.region.shards) {
 					return
@@ -27,7 +27,6 @@ func (s *Store) CopyTo(to *Store) (keys int, err error) {
 				n, err := s.copyShard(to, i)
 				copied.Add(int64(n))
 				if err != nil {
-					next.Store(int64(len(s.region.shards))) // the others stop, too
 					select {
 					case failed <- err:
 					default:

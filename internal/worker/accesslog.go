@@ -27,7 +27,8 @@ import (
 // full are dropped. The worker's log has their number, and that of lines which
 // could not be written, once in logEvery. The file is in append
 // mode and gets whole lines by each write, in pieces of at most PIPE_BUF when
-// it is a pipe, so that lines of several workers never mix.
+// it is a pipe, so that lines of several workers never mix. A full disk cuts the
+// line of one of them: each that could not write ends it before it goes on.
 type accessLog struct {
 	file  *os.File
 	log   *slog.Logger
@@ -44,6 +45,7 @@ type accessLog struct {
 	lost  uint64
 	cause error // why the last of them could not be written; nil: dropped
 	told  time.Time
+	cut   bool // the file may end within a line, of this worker or another; run's own
 
 	wake   chan struct{}
 	moved  chan *os.File // the file to go on in
@@ -190,6 +192,7 @@ func (a *accessLog) run() {
 		}
 		a.write(lines)
 		if moved != nil {
+			a.cut = a.cut && sameFile(a.file, moved)
 			_ = a.file.Close()
 			a.file, a.piece = moved, pieceOf(moved)
 		}
@@ -224,13 +227,26 @@ func (a *accessLog) write(lines []byte) {
 				n--
 			}
 		}
-		if written, err := a.file.Write(lines[:n]); err != nil {
+		written, err := 0, error(nil)
+		if a.cut {
+			_, err = a.file.Write([]byte{'\n'})
+		}
+		if err == nil {
+			written, err = a.file.Write(lines[:n])
+		}
+		if a.cut = err != nil; a.cut {
 			a.lost += uint64(bytes.Count(lines[written:], []byte{'\n'}))
 			a.cause = err
 			return
 		}
 		lines = lines[n:]
 	}
+}
+
+func sameFile(a, b *os.File) bool {
+	x, xerr := a.Stat()
+	y, yerr := b.Stat()
+	return xerr == nil && yerr == nil && os.SameFile(x, y)
 }
 
 // close writes what is pending, for as long as it may take at most.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -163,5 +164,76 @@ func TestAccessLogLost(t *testing.T) {
 	// The first at once, the others at the end.
 	if len(found) != 2 || strings.Count(told.String(), "\n") != 2 || lost != lines {
 		t.Errorf("%d lines in %d messages: %s", lost, len(found), told.String())
+	}
+}
+
+// TestAccessLogCut: where the disk was full in the middle of a line, the next one
+// begins a line of its own; not so in a new file.
+func TestAccessLogCut(t *testing.T) {
+	// A disk that is full at a place that no other file of this process reaches.
+	const room, full = 1 << 36, 20
+	signal.Ignore(unix.SIGXFSZ)
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	unlimited := func() {
+		if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(unlimited)
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: room, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	for name, moved := range map[string]bool{"the same file": false, "a new file": true} {
+		path := filepath.Join(t.TempDir(), "log")
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if err := f.Truncate(room - full); err != nil {
+			t.Fatal(err)
+		}
+		fd, err := unix.Dup(int(f.Fd()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told bytes.Buffer
+		a := newAccessLog(fd, 1, 1, slog.New(slog.NewTextHandler(&told, nil)))
+		a.request(newLogRequest(t, "/cut"), false)
+		if moved {
+			if err := os.Rename(path, path+".1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 { // with the second one the first is done, and the line before it
+			if err := a.reopen(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		unlimited()
+		a.request(newLogRequest(t, "/whole"), false)
+		a.close(time.Minute)
+		if !strings.Contains(told.String(), "lines=1") {
+			t.Errorf("%s: told %q", name, told.String())
+		}
+		begin := int64(room)
+		if moved {
+			begin = 0
+			if f, err = os.Open(path); err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+		}
+		got, err := io.ReadAll(io.NewSectionReader(f, begin, 1<<20))
+		want := map[bool]string{false: "\n127.0.0.1 ", true: "127.0.0.1 "}[moved]
+		if err != nil || !strings.HasPrefix(string(got), want) || !strings.HasSuffix(string(got), "slot=1\n") {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: room, Max: limit.Max}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

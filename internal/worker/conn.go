@@ -174,6 +174,15 @@ func (c *conn) leave() bool {
 	return true
 }
 
+// hurry ends the wait for the rest of a request, which is answered as one that did
+// not arrive in time.
+func (c *conn) hurry() {
+	if c.phase.Load() == busy && !c.closed.Load() {
+		c.readBy.Store(longAgo.UnixNano())
+		_ = c.Conn.SetReadDeadline(longAgo)
+	}
+}
+
 func (c *conn) isLeaving() bool {
 	p := c.phase.Load()
 	return p == idleLeaving || p == freshLeaving

@@ -25,6 +25,10 @@ const (
 	// its first byte.
 	grace = 100 * time.Millisecond
 
+	// haste is how long a request that has begun may take to arrive where all
+	// other clients wait for this worker to leave.
+	haste = 2 * time.Second
+
 	drainTick = 2 * time.Millisecond
 )
 
@@ -41,8 +45,9 @@ var quick = pace{window: 100 * time.Millisecond, timeout: 400 * time.Millisecond
 //  4. connections between requests are closed, those with a request awaited.
 //
 // When the master is gone, the rest goes at the quick pace; when it says that
-// the queues are others', they are left at once. The result is the number of
-// connections that were cut off at the time-out.
+// the queues are others', they are left at once, and soon whoever has not sent all
+// of a request. The result is the number of connections that were cut off at the
+// time-out.
 func (s *server) drain(p pace, line *lifeline) (cut int) {
 	hurry := line.gone
 	s.commands.Drain()
@@ -76,6 +81,9 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 		}
 		if elapsed >= p.window {
 			s.leaveQuiet()
+		}
+		if line.leave.Load() && elapsed >= haste {
+			s.conns.each((*conn).hurry)
 		}
 		if !accepting && s.conns.count() == 0 {
 			break

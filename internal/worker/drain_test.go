@@ -129,6 +129,45 @@ func TestDrainLeavesTheQueues(t *testing.T) {
 	}
 }
 
+// TestDrainHurries: where others wait for the worker to leave, one client that
+// does not send the rest of its request keeps nobody waiting.
+func TestDrainHurries(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, "tcp")
+	slow := map[string]*client{
+		increment[:20]: mustDial(t, s), // within the head, and within the body
+		"PUT /v1/keys/k HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n[": mustDial(t, s),
+	}
+	for text, c := range slow {
+		if _, err := io.WriteString(c, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, "the requests to begin", func() bool {
+		begun := 0
+		s.conns.each(func(c *conn) {
+			if c.phase.Load() == busy {
+				begun++
+			}
+		})
+		return begun == len(slow)
+	})
+	line := new(lifeline)
+	line.leave.Store(true)
+	begin := time.Now()
+	if cut := s.drain(full, line); cut != 0 {
+		t.Errorf("%d connections cut off", cut)
+	}
+	if took := time.Since(begin); took > 20*time.Second {
+		t.Errorf("drain took %v", took)
+	}
+	for text, c := range slow {
+		if status, body, closing, err := c.receive(); status != 408 || !closing || err != nil {
+			t.Errorf("%q: %d %s, closing %v, %v", text, status, body, closing, err)
+		}
+	}
+}
+
 // TestDrainIdle: connections between requests are closed without a word when
 // the window ends, those that never sent anything too.
 func TestDrainIdle(t *testing.T) {
