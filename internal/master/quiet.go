@@ -46,14 +46,10 @@ func (c *crew) checkQuiet() {
 	}
 }
 
-// wake starts workers again, where an heir failed for which they had left. It may
-// have left half a region.
+// wake starts workers again, where an heir failed for which they had left.
 func (c *crew) wake() {
 	if !c.quiet {
 		return
-	}
-	if err := c.removeDraft(); err != nil {
-		c.log.Error("a file stays that takes up room", "reason", err)
 	}
 	c.endQuiet()
 	for _, s := range slices.Clone(c.seats) {

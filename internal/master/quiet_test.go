@@ -53,7 +53,7 @@ func TestQuiesceInVain(t *testing.T) {
 		<-answer
 		f.expect("recover 0.0", "recover 1.0")
 		f.ends(exited(1), 103)
-		f.expect("no draft", "claim 0", "spawn 0.1", "claim 1", "spawn 1.1")
+		f.expect("claim 0", "spawn 0.1", "claim 1", "spawn 1.1", "no draft")
 		f.wantLog("upgrade failed, this server goes on")
 		f.says(104, isReady)
 		f.says(105, isReady)
@@ -63,7 +63,7 @@ func TestQuiesceInVain(t *testing.T) {
 		f.quieted()
 		f.ends(exited(handoff.ExitOK), 101)
 		f.ends(killed, 103)
-		f.expect("recover 0.0", "no draft", "claim 0", "spawn 0.1", "claim 2", "spawn 2.1")
+		f.expect("recover 0.0", "claim 0", "spawn 0.1", "claim 2", "spawn 2.1", "no draft")
 		f.ends(exited(handoff.ExitOK), 102)
 		f.expect("recover 1.0")
 		f.close()

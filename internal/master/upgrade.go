@@ -152,14 +152,20 @@ func (c *crew) heirEnded(e exit) {
 	h := c.heir
 	c.heir = nil
 	_ = h.channel.Close()
-	switch {
-	case h.handed:
+	if h.handed {
 		c.log.Error("the new master has ended", "pid", h.pid, "end", e.String())
 		return
-	case c.stage != running:
+	}
+	if c.stage == running {
+		c.wake()
+	}
+	// Workers are waited for, and come first.
+	if err := c.removeDraft(); err != nil {
+		c.log.Error("a file stays that takes up room", "reason", err)
+	}
+	if c.stage != running {
 		return
 	}
-	c.wake()
 	c.checkAsked()
 	c.service.ready(len(c.seats))
 	c.log.Error("upgrade failed, this server goes on", "pid", h.pid, "end", e.String(), "reason", cmp.Or(h.reason, "it ended before it was ready"))

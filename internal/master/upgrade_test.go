@@ -111,7 +111,7 @@ func TestUpgradeFails(t *testing.T) {
 				heir := f.usr2()
 				f.expect("claim 2", "recover 2.0", "heir 103")
 				c.fail(f, heir)
-				f.expectNothing()
+				f.expect("no draft")
 				f.wantLog("upgrade failed, this server goes on")
 				f.wantLog(c.log)
 				if last := f.service[len(f.service)-1]; last != "READY=1\nSTATUS=serving with 2 workers" {
@@ -207,7 +207,7 @@ func TestUpgradeToADeadHeir(t *testing.T) {
 		f.mu.Unlock()
 		f.expect("heir 102")
 		f.reports(heir, isReady)
-		f.expectNothing()
+		f.expect("no draft")
 		f.wantLog("upgrade failed, this server goes on")
 		delete(f.heirs, 102)
 		f.close()
