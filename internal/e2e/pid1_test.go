@@ -65,7 +65,7 @@ func TestPID1(t *testing.T) {
 	// An orphan that ends when somebody writes to the pipe; its parent ends at once.
 	o.Shell += fmt.Sprintf("\n( cat '%s' & )", pipe)
 	s := e2e.Start(t, o)
-	if !strings.Contains(s.Log(), `"pid":1}`) {
+	if !strings.Contains(s.Log(), `"pid":1,`) {
 		t.Fatalf("the server is not pid 1 of its namespace:\n%s", s.Log())
 	}
 	orphan := ""

@@ -108,6 +108,7 @@ func TestUser(t *testing.T) {
 	wantOwner(t, s.Region, testUID, testGID)
 	wantOwner(t, socket, testUID, testGID)
 	wantOwner(t, pidFile, 0, 0)
+	wantOwner(t, access, testUID, testGID)
 	workers := func(n int) {
 		t.Helper()
 		e2e.Eventually(t, requestsLimit, fmt.Sprintf("%d workers that are ready", n), func() bool {
@@ -150,7 +151,12 @@ func TestUser(t *testing.T) {
 	s.Kill(s.Children()[0])
 	workers(1)
 	e2e.Do(t, "unix:"+socket, "GET", "/report?key=k", "").WantStatus(200)
-	s.Signal(syscall.SIGUSR1) // as this user the log cannot be opened
+	s.Signal(syscall.SIGUSR1) // the file is this user's
+	e2e.Eventually(t, requestsLimit, "the log to be opened anew", func() bool { return strings.Contains(s.Log(), "logs reopened") })
+	if err := os.Rename(access, access+".1"); err != nil {
+		t.Fatal(err)
+	}
+	s.Signal(syscall.SIGUSR1) // and its directory is not
 	e2e.Eventually(t, requestsLimit, "the log stays", func() bool { return strings.Contains(s.Log(), "logs stay as they are") })
 	n := count(t, s, "k")
 	s.Stop()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/fondue-server/fondue/internal/handoff"
 	"golang.org/x/sys/unix"
 )
 
@@ -43,15 +44,31 @@ func (m *Master) becomeUser() error {
 }
 
 // giveAway prepares what the user could not: sockets for as many workers as there
-// may be, its ownership of socket files, and the pid file in a directory that may
-// be root's.
+// may be, its ownership of socket files and of a new access log, and the pid file
+// in a directory that may be root's.
 func (m *Master) giveAway() error {
 	for _, l := range m.listeners {
 		if err := errors.Join(l.Reserve(m.cfg.MaxWorkers), l.GiveTo(m.cfg.User.UID, m.cfg.User.GID)); err != nil {
 			return err
 		}
 	}
-	return m.pidFile.keep()
+	return errors.Join(m.giveAccessLog(), m.pidFile.keep())
+}
+
+// giveAccessLog makes an access log that root has made just now the user's, which
+// opens it again by its name. One that has lines in it is as its owner wants it.
+func (m *Master) giveAccessLog() error {
+	if m.accessLog == handoff.None || m.accessLog == unix.Stdout {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(m.accessLog, &st); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Uid != 0 || st.Size > 0 {
+		return nil
+	}
+	return os.NewSyscallError("fchown", unix.Fchown(m.accessLog, m.cfg.User.UID, m.cfg.User.GID))
 }
 
 // assume makes every thread of the process the user's. The groups come first: they
