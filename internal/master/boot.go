@@ -65,9 +65,10 @@ func (c *crew) fillSeats(claimed map[*seat]shm.ID) {
 	}
 }
 
-// start gives a vacant seat its next process.
+// start gives a vacant seat its next process. One that was reaped along with
+// another end may not be vacant any more.
 func (c *crew) start(s *seat) {
-	if c.quiet {
+	if c.quiet || s.worker != nil {
 		return
 	}
 	id, err := c.claim(s)

@@ -59,6 +59,20 @@ func TestQuiesceInVain(t *testing.T) {
 		f.says(105, isReady)
 		f.close()
 	})
+	perform(t, 2, func(f *theatre) { // at one moment with the last worker: no seat gets two
+		f.quieted()
+		f.ends(exited(handoff.ExitOK), 101)
+		f.ends(killed, 102, 103)
+		f.expect("recover 0.0", "recover 1.0", "claim 0", "spawn 0.1", "claim 1", "spawn 1.1", "no draft")
+		f.says(104, isReady)
+		f.says(105, isReady)
+		f.signal(unix.SIGTERM)
+		f.expect("doors", "SIGTERM 104", "SIGTERM 105", "close")
+		f.ends(exited(handoff.ExitOK), 104, 105)
+		if err := f.over(); err != nil {
+			t.Error(err)
+		}
+	})
 	perform(t, 2, func(f *theatre) { // while one leaves, which may take long
 		f.quieted()
 		f.ends(exited(handoff.ExitOK), 101)
