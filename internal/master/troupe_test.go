@@ -92,7 +92,18 @@ func (a *troupe) end(pid int, status syscall.WaitStatus) {
 	delete(a.frozen, slot)
 	delete(a.draining, slot)
 	a.mu.Unlock()
-	a.ends(status, pid)
+	a.pipe(pid).Close()
+	a.leaves(pid, status)
+}
+
+// leaves ends a process; every third is noticed along with the next one.
+func (a *troupe) leaves(pid int, status syscall.WaitStatus) {
+	a.mu.Lock()
+	a.exits = append(a.exits, exit{pid, status})
+	a.mu.Unlock()
+	if a.chance.IntN(3) > 0 {
+		a.ends(0)
+	}
 }
 
 // obey lets a process do what a signal tells it to.
@@ -182,7 +193,9 @@ func (a *troupe) actAsHeir() {
 		return
 	}
 	a.deeds = append(a.deeds, "- the heir ends")
-	a.ends(exited(1), a.heir)
+	a.heirs[a.heir].Close()
+	delete(a.heirs, a.heir)
+	a.leaves(a.heir, exited(1))
 	a.heir, a.asked = 0, false
 }
 
@@ -197,6 +210,7 @@ func (a *troupe) calm() {
 	clear(a.frozen)
 	a.mu.Unlock()
 	for range 500 {
+		a.ends(0) // whoever was not noticed yet
 		a.look()
 		for _, s := range a.crew.seats { // those of the others are for somebody to adopt
 			a.enqueue(s.number, 0)
