@@ -201,17 +201,15 @@ func (a *troupe) actAsHeir() {
 
 // calm lets everything come to its end that was begun.
 func (a *troupe) calm() {
-	a.look()
-	if a.heir != 0 {
-		a.asked = true
-		a.actAsHeir()
-	}
 	a.mu.Lock()
 	clear(a.frozen)
 	a.mu.Unlock()
 	for range 500 {
 		a.ends(0) // whoever was not noticed yet
-		a.look()
+		if a.look(); a.heir != 0 {
+			a.asked = true
+			a.actAsHeir()
+		}
 		for _, s := range a.crew.seats { // those of the others are for somebody to adopt
 			a.enqueue(s.number, 0)
 		}
