@@ -25,6 +25,9 @@ const (
 // about to leave.
 const slotPause = 100 * time.Millisecond
 
+// slotPatience is how long it waits until the log says so, and again.
+const slotPatience = time.Minute
+
 // begin claims a slot for each seat, has the region filled, and starts the
 // workers.
 func (c *crew) begin() error {
@@ -40,7 +43,7 @@ func (c *crew) begin() error {
 		id, err := c.claim(s)
 		switch {
 		case errors.Is(err, shm.ErrNoSlot) && c.inherits && i > 0:
-			s.waits, s.avoided, s.due = true, true, time.Now().Add(slotPause)
+			s.waits, s.waitsSince, s.avoided, s.due = true, time.Now(), true, time.Now().Add(slotPause)
 			continue
 		case err != nil:
 			unclaim()
@@ -127,6 +130,10 @@ func (c *crew) postpone(s *seat, err error) {
 	now := time.Now()
 	if s.waits && errors.Is(err, shm.ErrNoSlot) {
 		s.due = now.Add(slotPause)
+		if now.Sub(s.waitsSince) >= slotPatience {
+			s.waitsSince = now
+			c.log.Warn("a worker waits for a free slot in the region: others have them all", "seat", s.number, "workers", len(c.seats))
+		}
 		return
 	}
 	wait := max(s.died(fault, now), faults.first)

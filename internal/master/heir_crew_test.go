@@ -26,6 +26,8 @@ func TestHeir(t *testing.T) {
 		f.expect("ready", "steer [true false false]")
 		f.pass(watchEvery) // they may be gone, but for a long request
 		f.expect("hand [1001] to 101")
+		f.pass(slotPatience)
+		f.wantLog("a worker waits for a free slot in the region")
 		f.haveSlots(8)
 		f.pass(slotPause)
 		f.expect("claim 1", "spawn 1.0", "claim 2", "spawn 2.0")

@@ -17,6 +17,8 @@ type seat struct {
 	served  bool // some worker of this seat was ready once
 	waits   bool // vacant, for want of a slot that somebody is about to leave
 
+	waitsSince time.Time // or since the log said so last
+
 	lasts int // workers that were started since it is retired
 
 	faults, kills history
