@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"strings"
-	"time"
 
 	"github.com/fondue-server/fondue/bench/result"
 )
@@ -22,8 +21,12 @@ Unit load-pss-bytes assume=exact
 // benchstat reads: benchstat -col /target, or two files of them.
 func Benchmark(w io.Writer, r *result.Report) error {
 	buffer := bufio.NewWriter(w)
-	fmt.Fprintf(buffer, "pkg: github.com/fondue-server/fondue/bench\ncpu: %s\nkernel: %s\ndate: %s\n\n%s\n",
-		r.Machine.CPU, r.Machine.Kernel, r.Date.UTC().Format(time.RFC3339), units)
+	// What differs from run to run is a comment: benchstat makes a table of its own for
+	// each value of a key.
+	for _, f := range origin(r) {
+		fmt.Fprintf(buffer, "# %s: %s\n", f.name, f.text)
+	}
+	fmt.Fprintf(buffer, "pkg: github.com/fondue-server/fondue/bench\ncpu: %s\n\n%s\n", r.Machine.CPU, units)
 	line := func(kind string, c result.Target, rest string) string {
 		return fmt.Sprintf("Benchmark%s/target=%s%s-%d", kind, benchmarkText(c.Name), rest, max(1, r.Machine.CPUs))
 	}

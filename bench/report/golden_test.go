@@ -115,7 +115,7 @@ func TestBenchmarkLines(t *testing.T) {
 	t.Parallel()
 	text := golden(t, "benchmark.golden", func(w io.Writer) error { return Benchmark(w, read(t, "sample")) })
 	// https://go.dev/design/14313-benchmark-format
-	format := regexp.MustCompile(`^(Benchmark[A-Z]\S*-\d+ [1-9]\d*( -?\d+(\.\d+)? \S+)+|[a-z]+: .*|Unit \S+ \w+=\w+|)$`)
+	format := regexp.MustCompile(`^(Benchmark[A-Z]\S*-\d+ [1-9]\d*( -?\d+(\.\d+)? \S+)+|# .*|[a-z]+: .*|Unit \S+ \w+=\w+|)$`)
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSuffix(line, "\n"); !format.MatchString(line) {
 			t.Fatalf("not a line of a benchmark: %q", line)
