@@ -19,7 +19,7 @@ import (
 const (
 	barEach  vg.Length = 24 // a bar with the space around it
 	barWidth vg.Length = 13
-	barFrame vg.Length = 130 // title, axis and foot
+	barFrame vg.Length = 120 // title, axis and foot
 )
 
 // band is a part of a bar: the values of the bars in their order, and its colour.
@@ -48,6 +48,7 @@ func (v *View) cpuBars(suffix, subtitle string, cells []result.Cell) *figure {
 	cells = sorted(cells, cpu)
 	slices.Reverse(cells)
 	f := v.bars("cpu"+suffix, "CPU of the server per request: less is better", subtitle, cpu.name, cells)
+	f.withKey()
 	bands := []band{{name: "user", colour: colours[0]}, {name: "system", colour: colours[5]}}
 	for _, c := range cells {
 		// The parts add up to the median of the whole, which the whiskers belong to.
@@ -59,7 +60,6 @@ func (v *View) cpuBars(suffix, subtitle string, cells []result.Cell) *figure {
 		bands[0].values = append(bands[0].values, whole*share/1e3)
 		bands[1].values = append(bands[1].values, whole*(1-share)/1e3)
 	}
-	f.withKey()
 	f.addBands(bands)
 	f.addWhiskers(cells, cpu, 1e-3, func(c result.Cell) string { return micros(cpu.spread(c).Median) })
 	return f
@@ -71,7 +71,7 @@ func (v *View) bars(name, title, subtitle, axis string, cells []result.Cell) *fi
 	subtitle += fmt.Sprintf("; medians of %d rounds, lowest to highest", len(cells[0].Rounds))
 	f := newFigure(name, title, subtitle, v.foot(), barFrame+vg.Length(len(cells))*barEach)
 	f.plot.X.Label.Text = axis
-	f.plot.X.Tick.Marker = plot.TickerFunc(wholeTicks)
+	f.plot.X.Tick.Marker = plot.TickerFunc(roundTicks)
 	var names []string
 	for _, c := range cells {
 		label := c.Target
@@ -130,27 +130,17 @@ func (f *figure) addWhiskers(cells []result.Cell, m metric, scale float64, text 
 	if err != nil {
 		panic(err) // as many labels as points
 	}
-	numbers.Offset.X = 5
+	numbers.Offset = vg.Point{X: 5, Y: 1}
 	for i := range numbers.TextStyle {
 		numbers.TextStyle[i].Font = sans(textAt)
 		numbers.TextStyle[i].YAlign = draw.YCenter
 	}
 	f.plot.Add(numbers)
 	f.plot.X.Max = most * 1.12 // room for the number of the longest bar
+	f.plot.Y.Min, f.plot.Y.Max = -0.5, float64(len(cells))-0.5
 	if most == 0 {
 		f.plot.X.Max = 1
 	}
-}
-
-// wholeTicks are few enough for thousands to stand beside each other.
-func wholeTicks(low, high float64) []plot.Tick {
-	ticks := plot.DefaultTicks{}.Ticks(low, high)
-	for i := range ticks {
-		if ticks[i].Label != "" && ticks[i].Value == float64(int64(ticks[i].Value)) {
-			ticks[i].Label = whole(ticks[i].Value)
-		}
-	}
-	return ticks
 }
 
 func sorted(cells []result.Cell, m metric) []result.Cell {

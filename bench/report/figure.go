@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
 	"io"
@@ -17,13 +18,12 @@ import (
 
 // Sizes of a figure, in points of 1/72 inch. A PNG has dpi points to the inch.
 const (
-	width    vg.Length = 648
-	margin   vg.Length = 8
-	titleAt  vg.Length = 13
-	textAt   vg.Length = 10
-	footAt   vg.Length = 8
-	dpi                = 144
-	keyWidth vg.Length = 130
+	width   vg.Length = 648
+	margin  vg.Length = 8
+	titleAt vg.Length = 14
+	textAt  vg.Length = 10
+	footAt  vg.Length = 8
+	dpi               = 144
 )
 
 // The colours of Okabe and Ito, which the colour-blind can tell apart, without the
@@ -37,24 +37,21 @@ var grey = color.RGBA{0x70, 0x70, 0x70, 0xff}
 
 // figure is one plot, with its key beside it and its origin below.
 type figure struct {
-	name   string // of the file, without its ending
-	plot   *plot.Plot
-	key    *plot.Legend // nil where the axis names everything
-	height vg.Length
-	foot   string
+	name                  string // of the file, without its ending
+	title, subtitle, foot string
+	plot                  *plot.Plot
+	key                   *plot.Legend // nil where the axis names everything
+	height                vg.Length
 }
 
 func newFigure(name, title, subtitle, foot string, height vg.Length) *figure {
 	p := plot.New()
-	p.Title.Text = title + "\n" + subtitle
-	p.Title.Padding = 2 * margin
-	p.Title.TextStyle.Font = sans(titleAt)
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
 		axis.Label.TextStyle.Font = sans(textAt)
 		axis.Label.Padding = margin / 2
 		axis.Tick.Label.Font = sans(textAt)
 	}
-	return &figure{name: name, plot: p, height: height, foot: foot}
+	return &figure{name: name, title: title, subtitle: subtitle, foot: foot, plot: p, height: height}
 }
 
 // withKey makes room for the names of lines.
@@ -75,14 +72,20 @@ func (f *figure) draw(c draw.Canvas) {
 	c.SetColor(color.White)
 	c.Fill(c.Rectangle.Path())
 	c = draw.Crop(c, margin, -2*margin, margin, -margin)
-	foot := f.plot.X.Tick.Label
-	foot.Font, foot.Color = sans(footAt), grey
-	foot.XAlign, foot.YAlign = draw.XLeft, draw.YBottom
-	c.FillText(foot, c.Min, f.foot)
-	c = draw.Crop(c, 0, 0, 2*footAt, 0)
+	write := func(text string, y, size vg.Length, ink color.Color) {
+		style := f.plot.X.Tick.Label
+		style.Font, style.Color = sans(size), ink
+		style.XAlign, style.YAlign = draw.XLeft, draw.YBottom
+		c.FillText(style, vg.Point{X: c.Min.X, Y: y}, text)
+	}
+	write(f.title, c.Max.Y-1.5*titleAt, titleAt, color.Black)
+	write(f.subtitle, c.Max.Y-1.5*titleAt-1.6*textAt, textAt, grey)
+	write(f.foot, c.Min.Y, footAt, grey)
+	c = draw.Crop(c, 0, 0, 2*footAt, -1.5*titleAt-3*textAt)
 	if f.key != nil {
-		f.key.Draw(draw.Crop(c, width-2*margin-keyWidth, 0, 0, -4*titleAt))
-		c = draw.Crop(c, 0, -keyWidth-margin, 0, 0)
+		room := f.key.Rectangle(c).Size().X + margin
+		f.key.Draw(draw.Crop(c, c.Max.X-c.Min.X-room, 0, 0, 0))
+		c = draw.Crop(c, 0, -room-2*margin, 0, 0)
 	}
 	f.plot.Draw(c)
 }
@@ -93,11 +96,17 @@ func (f *figure) save(dir string) ([]string, error) {
 	f.draw(draw.New(image))
 	vector := vgsvg.New(width, f.height)
 	f.draw(draw.New(vector))
+	var svg bytes.Buffer
+	if _, err := vector.WriteTo(&svg); err != nil {
+		return nil, fmt.Errorf("plot: %w", err)
+	}
+	// Where the font is missing, one of the same widths takes its place.
+	text := bytes.NewReader(bytes.ReplaceAll(svg.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")))
 	var paths []string
 	for _, form := range []struct {
 		ending string
 		of     io.WriterTo
-	}{{".png", vgimg.PngCanvas{Canvas: image}}, {".svg", vector}} {
+	}{{".png", vgimg.PngCanvas{Canvas: image}}, {".svg", text}} {
 		path := filepath.Join(dir, f.name+form.ending)
 		if err := write(path, form.of); err != nil {
 			return paths, fmt.Errorf("plot: %w", err)

@@ -7,7 +7,6 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
 
 	"github.com/fondue-server/fondue/bench/result"
 )
@@ -26,7 +25,7 @@ func (v *View) latencyLines(load result.Load) (*figure, error) {
 		{Value: 2, Label: "99 %"}, {Value: 3, Label: "99.9 %"}, {Value: nines, Label: "99.99 %"},
 	}
 	f.plot.Y.Label.Text = "latency"
-	logarithmic(&f.plot.Y, func(ns float64) string { return durationText(ns) })
+	f.plot.Y.Scale, f.plot.Y.Tick.Marker = plot.LogScale{}, plot.TickerFunc(durationTicks)
 	f.addGrid()
 	drawn := false
 	for _, c := range v.cells(load) {
@@ -41,7 +40,7 @@ func (v *View) latencyLines(load result.Load) (*figure, error) {
 		var points plotter.XYs
 		for x := 0.0; x <= min(nines, math.Log10(float64(all.TotalCount()))); x += 0.05 {
 			at := all.ValueAtQuantile(100 * (1 - math.Pow(10, -x)))
-			points = append(points, plotter.XY{X: x, Y: float64(max(at, 1))})
+			points = append(points, plotter.XY{X: x, Y: float64(max(at, all.Min(), 1))}) // above 0, for the logarithm
 		}
 		f.addLine(c.Target, points, v.index(c.Target), false)
 	}
@@ -74,36 +73,3 @@ func merged(c result.Cell) (*hdrhistogram.Histogram, error) {
 	}
 	return all, nil
 }
-
-func durationText(ns float64) string {
-	for _, unit := range []struct {
-		ns   float64
-		name string
-	}{{1e9, "s"}, {1e6, "ms"}, {1e3, "µs"}} {
-		if ns >= unit.ns {
-			return fmt.Sprintf("%g %s", ns/unit.ns, unit.name)
-		}
-	}
-	return fmt.Sprintf("%g ns", ns)
-}
-
-// logarithmic labels each decade, and 2 and 5 of it where there are few.
-func logarithmic(axis *plot.Axis, text func(float64) string) {
-	axis.Scale = plot.LogScale{}
-	axis.Tick.Marker = plot.TickerFunc(func(low, high float64) []plot.Tick {
-		steps := []float64{1}
-		if high/low < 1e3 {
-			steps = []float64{1, 2, 5}
-		}
-		var ticks []plot.Tick
-		for decade := math.Pow(10, math.Floor(math.Log10(low))); decade <= high; decade *= 10 {
-			for _, s := range steps {
-				ticks = append(ticks, plot.Tick{Value: s * decade, Label: text(s * decade)})
-			}
-		}
-		return ticks
-	})
-}
-
-// lineWidth is in points.
-const lineWidth vg.Length = 1.6

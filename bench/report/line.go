@@ -11,11 +11,14 @@ import (
 	"github.com/fondue-server/fondue/bench/result"
 )
 
+// lineWidth is in points.
+const lineWidth vg.Length = 1.6
+
 // A line has its colour, and its dashes and marks besides: there are more targets
 // than colours that everybody can tell apart.
 var (
 	dashes = [][]vg.Length{nil, {6, 3}, {1.5, 2.5}, {8, 2, 2, 2}}
-	marks  = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.PlusGlyph{}, draw.CrossGlyph{}}
+	marks  = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}}
 )
 
 // index of a target: it looks the same in all plots of a report.

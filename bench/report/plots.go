@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"strings"
@@ -19,8 +20,8 @@ func (v *View) Plots(dir string) ([]string, error) {
 		cells := v.cells(load)
 		for _, bars := range []func(string, string, []result.Cell) *figure{v.rateBars, v.cpuBars} {
 			figures = append(figures, bars("", load.Name(), cells))
-			if close := nearest(cells); len(close) > 1 && len(close) < len(cells) {
-				figures = append(figures, bars("-near", load.Name()+", without the far ones", close))
+			if few := nearest(cells); len(few) > 1 && len(few) < len(cells) {
+				figures = append(figures, bars("-near", fmt.Sprintf("%s, those within %d times the least CPU", load.Name(), near), few))
 			}
 		}
 		lines, err := v.latencyLines(load)
@@ -54,7 +55,7 @@ func (v *View) wideLoads() []result.Load {
 	}
 	var wide []result.Load
 	for _, load := range v.loads() {
-		if 2*len(v.cells(load)) >= most {
+		if n := len(v.cells(load)); n > 0 && 2*n >= most {
 			wide = append(wide, load)
 		}
 	}
@@ -69,13 +70,13 @@ func nearest(cells []result.Cell) []result.Cell {
 			least = min(least, s.Median)
 		}
 	}
-	var close []result.Cell
+	var few []result.Cell
 	for _, c := range cells {
 		if s := cpu.spread(c); s.N > 0 && s.Median <= near*least {
-			close = append(close, c)
+			few = append(few, c)
 		}
 	}
-	return close
+	return few
 }
 
 // foot is the origin in one line: a plot is passed on without its page.

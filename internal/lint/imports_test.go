@@ -81,7 +81,7 @@ func importRule(s source) []string {
 		if !inside && !strings.Contains(first, ".") {
 			continue // the standard library
 		}
-		if own == home || slices.ContainsFunc(list, func(a string) bool {
+		if own == home || home == "bench" && strings.HasPrefix(own, "bench/") || slices.ContainsFunc(list, func(a string) bool {
 			return own == a || !inside && (target == a || strings.HasPrefix(target, a+"/"))
 		}) {
 			continue
