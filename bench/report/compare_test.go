@@ -55,8 +55,10 @@ func small(costs ...int) *result.Report {
 	load := result.Load{Workload: "increment", Keys: 1, Connections: 8, Network: "tcp", KeepAlive: true, Pipeline: 1, Round: time.Second}
 	c := result.Cell{Target: "a", Load: load}
 	for _, cost := range costs {
-		c.Rounds = append(c.Rounds, result.Round{Requests: int64(1e6 / cost), Elapsed: time.Second, User: time.Second,
-			Latency: result.Latency{P50: 100, P99: 200, P999: 300}})
+		c.Rounds = append(c.Rounds, result.Round{
+			Requests: int64(1e6 / cost), Elapsed: time.Second, User: time.Second,
+			Latency: result.Latency{P50: 100, P99: 200, P999: 300},
+		})
 	}
 	return &result.Report{Version: result.Version, Targets: []result.Target{{Name: "a", Workers: 2}}, Cells: []result.Cell{c}}
 }

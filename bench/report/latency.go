@@ -7,9 +7,13 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
 
 	"github.com/fondue-server/fondue/bench/result"
 )
+
+// keyEach is the height of a name in the key, in points.
+const keyEach vg.Length = 12
 
 // nines is how far the axis of percentiles goes: 99.99 %.
 const nines = 4
@@ -17,12 +21,16 @@ const nines = 4
 // latencyLines show the latency at each percentile, over all targets, from the
 // histograms of all rounds taken together; nil where no cell has any.
 func (v *View) latencyLines(load result.Load) (*figure, error) {
-	f := newFigure("latency-"+fileText(load.Name()), "Latency by percentile: lower is better", load.Name()+"; all rounds together", v.foot(), 430)
+	f := newFigure("latency-"+fileText(load.Name()), "Latency by percentile: lower is better", load.Name()+"; all rounds together", v.foot(), max(430, barFrame+keyEach*vg.Length(len(v.cells(load)))))
 	f.withKey()
 	f.plot.X.Label.Text = "share of the requests that took no longer"
 	f.plot.X.Tick.Marker = plot.ConstantTicks{
-		{Value: 0, Label: "0"}, {Value: -math.Log10(0.5), Label: "50 %"}, {Value: 1, Label: "90 %"},
-		{Value: 2, Label: "99 %"}, {Value: 3, Label: "99.9 %"}, {Value: nines, Label: "99.99 %"},
+		{Value: 0, Label: "0"},
+		{Value: -math.Log10(0.5), Label: "50 %"},
+		{Value: 1, Label: "90 %"},
+		{Value: 2, Label: "99 %"},
+		{Value: 3, Label: "99.9 %"},
+		{Value: nines, Label: "99.99 %"},
 	}
 	f.plot.Y.Label.Text = "latency"
 	f.plot.Y.Scale, f.plot.Y.Tick.Marker = plot.LogScale{}, plot.TickerFunc(durationTicks)

@@ -139,9 +139,11 @@ func (v *View) sweep(d dimension, rest string, cells []result.Cell, m metric) *f
 			places = append(places, at)
 			most = max(most, spread.High*scale)
 			points = append(points, plotter.XY{X: float64(at), Y: spread.Median * scale})
-			f.plot.Add(whisker{low: spread.Low * scale, high: spread.High * scale, at: float64(at),
+			f.plot.Add(whisker{
+				low: spread.Low * scale, high: spread.High * scale, at: float64(at),
 				style: draw.LineStyle{Color: colours[s.index%len(colours)], Width: 0.8},
-				aside: 3 * (vg.Length(i) - vg.Length(len(all)-1)/2)})
+				aside: 3 * (vg.Length(i) - vg.Length(len(all)-1)/2),
+			})
 		}
 		f.addLine(s.name, points, s.index, true)
 	}
