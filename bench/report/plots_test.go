@@ -197,3 +197,28 @@ func TestDurationTicks(t *testing.T) {
 		t.Error("too many ticks over four decades")
 	}
 }
+
+// TestOneKeyBeginsEveryLineOfKeys: an increment of one key is where each choice
+// among keys begins.
+func TestOneKeyBeginsEveryLineOfKeys(t *testing.T) {
+	t.Parallel()
+	v := view(t, "sample", "")
+	i := slices.IndexFunc(dimensions, func(d dimension) bool { return d.name == "keys" })
+	var cells []result.Cell
+	for _, c := range v.report.Cells {
+		if slices.Contains(dimensions[i].rest(c.Load), "increment-uniform/conns=64") {
+			cells = append(cells, c)
+		}
+	}
+	all := v.collect(dimensions[i], cells, cpu)
+	if len(all) != 3 {
+		t.Fatalf("%d lines, want those of the three targets with several numbers of keys", len(all))
+	}
+	for _, s := range all {
+		for _, keys := range []int{1, 1000, 1000000} {
+			if s.points[keys].N != sampleRounds {
+				t.Errorf("%s has %d rounds at %d keys, want %d", s.name, s.points[keys].N, keys, sampleRounds)
+			}
+		}
+	}
+}
