@@ -57,6 +57,7 @@ func TestRules(t *testing.T) {
 		{"shm imports upwards", "imports", "internal/shm/a.go", "package shm\n\nimport \"" + module + "/internal/handoff\"\n", true},
 		{"bench imports something internal", "imports", "bench/a.go", "package main\n\nimport \"" + module + "/internal/shm\"\n", true},
 		{"a part of bench does", "imports", "bench/constant/a_test.go", "package main\n\nimport \"" + module + "/internal/shm\"\n", true},
+		{"a part of bench imports another", "imports", "bench/report/a.go", "package report\n\nimport \"" + module + "/bench/result\"\n", false},
 		{"a new dependency", "imports", "internal/shm/a.go", "package shm\n\nimport \"example.com/x\"\n", true},
 		{"a path that only begins alike", "imports", "internal/shm/a.go", "package shm\n\nimport \"golang.org/x/system\"\n", true},
 		{"a model checker in the product", "imports", "internal/shm/a.go", "package shm\n\nimport \"pgregory.net/rapid\"\n", true},
