@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"internal/shm":     {"golang.org/x/sys"},
 	"internal/e2e":     {},
 	"internal/lint":    {},
-	"bench":            {"github.com/valyala/fasthttp", "golang.org/x/sys"},
+	"bench":            {"github.com/HdrHistogram/hdrhistogram-go", "github.com/valyala/fasthttp", "golang.org/x/sys"},
 }
 
 // allowedInTests is added to what a package's tests may import.
@@ -81,7 +81,7 @@ func importRule(s source) []string {
 		if !inside && !strings.Contains(first, ".") {
 			continue // the standard library
 		}
-		if own == home || slices.ContainsFunc(list, func(a string) bool {
+		if own == home || home == "bench" && strings.HasPrefix(own, "bench/") || slices.ContainsFunc(list, func(a string) bool {
 			return own == a || !inside && (target == a || strings.HasPrefix(target, a+"/"))
 		}) {
 			continue
