@@ -48,6 +48,7 @@ func (r *runner) generate(ctx context.Context, s *server, settings load.Settings
 	defer killed()
 	outcome, err := follow(s, settings, in, out)
 	in.Close()
+	_, _ = io.Copy(io.Discard, out) // a generator that is still writing would not end
 	if waited := command.Wait(); err == nil {
 		err = waited
 	} else if text := strings.TrimSpace(complaint.String()); text != "" {

@@ -19,6 +19,7 @@ type seat struct {
 	acknowledged []int64 // by key
 	failed       int64   // requests whose effect nobody knows
 	broken       bool    // its rounds are over
+	unknown      bool    // a generator ended without its count
 }
 
 // measureLoad runs all rounds of one load. first is the run's first load, after
@@ -105,7 +106,7 @@ func (r *runner) round(ctx context.Context, s *seat, n int) {
 	})
 	if err != nil {
 		r.progress.drop(r.config.Rounds - n)
-		s.broken = true
+		s.broken, s.unknown = true, true
 		if ctx.Err() == nil {
 			r.fail(name, l.Name(), err)
 		}
@@ -139,7 +140,11 @@ func (r *runner) finish(ctx context.Context, s *seat, first bool) {
 			r.fail(name, "memory after "+l.Name(), err)
 		}
 	}
-	if load.Counts(l.Workload) {
+	switch {
+	case !load.Counts(l.Workload):
+	case s.unknown:
+		r.progress.printf("%s: not compared: a load generator ended without its count", name)
+	default:
 		if err := r.compare(s); err != nil {
 			r.fail(name, l.Name(), err)
 		}

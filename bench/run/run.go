@@ -146,21 +146,31 @@ func (r *runner) start(ctx context.Context, s *side) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	running, err := s.target.Start(ctx, dir)
+	// An interrupt ends the start, and not what has started: its counters are read
+	// after that.
+	starting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	release := context.AfterFunc(ctx, cancel)
+	running, err := s.target.Start(starting, dir)
+	release()
 	if err != nil {
+		cancel()
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	s.described.Command = running.Command()
-	return &server{Running: running, dir: dir}, nil
+	return &server{Running: running, dir: dir, cancel: cancel}, nil
 }
 
 // server is a running target with its files.
 type server struct {
 	target.Running
-	dir string
+	dir    string
+	cancel context.CancelFunc // of the context that it was started with
 }
 
-func (s *server) end() error { return errors.Join(s.Stop(), os.RemoveAll(s.dir)) }
+func (s *server) end() error {
+	defer s.cancel()
+	return errors.Join(s.Stop(), os.RemoveAll(s.dir))
+}
 
 // pause is a time.Sleep that ends with ctx.
 func pause(ctx context.Context, d time.Duration) {
