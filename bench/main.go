@@ -12,6 +12,8 @@ import (
 	"os/signal"
 	"runtime"
 	"time"
+
+	"github.com/fondue-server/fondue/bench/load"
 )
 
 type config struct {
@@ -27,6 +29,12 @@ type config struct {
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("bench: ")
+	if len(os.Args) == 2 && os.Args[1] == "load" {
+		if err := load.Run(os.Stdin, os.Stdout); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	var c config
 	flag.StringVar(&c.fondue, "fondue", "bin/fondue", "the server to measure")
 	flag.StringVar(&c.constant, "constant", "bin/constant", "the server to measure against")
@@ -37,12 +45,12 @@ func main() {
 	flag.DurationVar(&c.round, "round", 3*time.Second, "measured time of a round")
 	flag.DurationVar(&c.warmup, "warmup", 500*time.Millisecond, "time before it that does not count")
 	flag.IntVar(&c.starts, "starts", 21, "starts to measure")
-	load := flag.String("load", "", "internal: generate load against this address")
+	target := flag.String("load", "", "internal: generate load against this address")
 	paths := flag.String("path", "", "internal: path of the request, with %d for the key")
 	flag.Parse()
 	var err error
-	if *load != "" {
-		err = generate(*load, *paths, c)
+	if *target != "" {
+		err = generate(*target, *paths, c)
 	} else {
 		err = measure(c)
 	}

@@ -1,0 +1,84 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/fondue-server/fondue/bench/load"
+	"github.com/fondue-server/fondue/bench/proc"
+)
+
+// grace is how long a generator may take to end after it is told to: it still
+// awaits the replies to what it has sent.
+const grace = 20 * time.Second
+
+// generate loads one server from another process, and reads the server's CPU
+// when the generator says that the measured time begins and ends. When ctx ends,
+// the generator stops early, and its count is still whole.
+func (r *runner) generate(ctx context.Context, s *server, settings load.Settings) (load.Outcome, error) {
+	command := exec.Command(r.config.Generator[0], r.config.Generator[1:]...)
+	var complaint bytes.Buffer
+	command.Stderr = &complaint
+	// Ctrl-C is for this process, which then stops the generator.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	in, err := command.StdinPipe()
+	if err != nil {
+		return load.Outcome{}, err
+	}
+	out, err := command.StdoutPipe()
+	if err != nil {
+		return load.Outcome{}, err
+	}
+	if err := command.Start(); err != nil {
+		return load.Outcome{}, fmt.Errorf("the load generator: %w", err)
+	}
+	release := context.AfterFunc(ctx, func() { in.Close() })
+	defer release()
+	killed := context.AfterFunc(ctx, func() {
+		time.AfterFunc(grace, func() { _ = command.Process.Kill() }) // no error matters: it has ended then
+	})
+	defer killed()
+	outcome, err := follow(s, settings, in, out)
+	in.Close()
+	_, _ = io.Copy(io.Discard, out) // a generator that is still writing would not end
+	if waited := command.Wait(); err == nil {
+		err = waited
+	} else if text := strings.TrimSpace(complaint.String()); text != "" {
+		err = errors.New(text) // what ended the generator, rather than that its output ended
+	}
+	return outcome, err
+}
+
+func follow(s *server, settings load.Settings, in io.Writer, out io.Reader) (load.Outcome, error) {
+	if err := json.NewEncoder(in).Encode(settings); err != nil {
+		return load.Outcome{}, fmt.Errorf("the load generator: %w", err)
+	}
+	lines := json.NewDecoder(out)
+	var (
+		mark    load.Mark
+		used    [2]proc.CPU
+		outcome load.Outcome
+	)
+	for i := range used {
+		err := lines.Decode(&mark)
+		if err == nil {
+			used[i], err = proc.ReadCPU(s.PIDs)
+		}
+		if err != nil {
+			return load.Outcome{}, err
+		}
+	}
+	if err := lines.Decode(&outcome); err != nil {
+		return load.Outcome{}, err
+	}
+	outcome.Round.User, outcome.Round.System = used[1].Since(used[0])
+	return outcome, nil
+}
