@@ -1,0 +1,51 @@
+package target
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Binaries are the programs that are measured and that this project builds.
+type Binaries struct{ Fondue, Constant, GoRedis string }
+
+// All is every target at each number of workers, the nearest ones first. Fondue
+// has both ways to accept.
+func All(b Binaries, workers []int) []Target {
+	var all []Target
+	for _, n := range workers {
+		all = append(all, Fondue{b.Fondue, n, "reuseport"}, Fondue{b.Fondue, n, "shared"}, Constant{b.Constant, n}, Nginx{Workers: n}, Nginx{Workers: n, Constant: true})
+	}
+	all = append(all, GoRedis{b.GoRedis})
+	for _, n := range workers {
+		for _, store := range []string{"global", "redis", "manager", "syncmanager", "postgres", "sqlite"} {
+			all = append(all, FastAPI{store, n})
+		}
+	}
+	return all
+}
+
+// Named are those whose names begin with one of the given ones; none is all. An
+// error lists what there is.
+func Named(all []Target, names []string) ([]Target, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	var picked []Target
+	var known []string
+	for _, t := range all {
+		known = append(known, t.Describe().Name)
+	}
+	for _, name := range names {
+		before := len(picked)
+		for i, t := range all {
+			if (known[i] == name || strings.HasPrefix(known[i], name+"/")) && !slices.Contains(picked, t) {
+				picked = append(picked, t)
+			}
+		}
+		if len(picked) == before {
+			return nil, fmt.Errorf("no target %q; there are %s", name, strings.Join(known, ", "))
+		}
+	}
+	return picked, nil
+}

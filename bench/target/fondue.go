@@ -1,0 +1,77 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/fondue-server/fondue/bench/result"
+)
+
+// regionSize has room for the keys and values of every workload.
+const regionSize = "512MiB"
+
+// Fondue is the project's own server.
+type Fondue struct {
+	Binary  string
+	Workers int
+	Accept  string // "reuseport" or "shared"
+}
+
+// Describe tells what it is.
+func (f Fondue) Describe() result.Target {
+	name, title := fmt.Sprintf("fondue/workers=%d", f.Workers), fmt.Sprintf("Fondue, %d workers", f.Workers)
+	if f.Accept == "shared" {
+		name, title = "fondue-shared/workers="+strconv.Itoa(f.Workers), title+", --accept shared"
+	}
+	return result.Target{Name: name, Title: title, Workers: f.Workers, Exact: true}
+}
+
+// Missing looks for the binary.
+func (f Fondue) Missing() string {
+	if missing("", f.Binary) != "" {
+		return f.Binary + " is not there; make build"
+	}
+	return ""
+}
+
+// Versions asks the binary.
+func (f Fondue) Versions() map[string]string {
+	return map[string]string{"fondue": versionOf(f.Binary, "version")}
+}
+
+// Start runs it over a region in dir.
+func (f Fondue) Start(ctx context.Context, dir string) (Running, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	binary, err := filepath.Abs(f.Binary)
+	if err != nil {
+		return nil, err
+	}
+	r := &running{address: address, unix: filepath.Join(dir, "s"), routes: counting()}
+	r.routes["get"] = route{"GET", "/v1/keys/%s"}
+	r.routes["put"] = route{"PUT", "/v1/keys/%s"}
+	r.server, err = launch(dir, nil, binary, "serve", "--listen", address, "--listen", "unix:"+r.unix,
+		"--region", filepath.Join(dir, "region"), "--region-size", regionSize, "--workers", strconv.Itoa(f.Workers), "--accept", f.Accept)
+	return r.begin(ctx, err, "/healthz")
+}
+
+// begin waits for the first answer of a server that was launched, or ends all that
+// was started.
+func (r *running) begin(ctx context.Context, launched error, path string) (Running, error) {
+	err := launched
+	if err == nil {
+		if err = r.server.await(ctx, func() error { return r.probe(path) }); err == nil {
+			r.took = time.Since(r.server.started)
+			return r, nil
+		}
+	}
+	if stopped := r.Stop(); stopped != nil {
+		err = fmt.Errorf("%w; %w", err, stopped)
+	}
+	return nil, err
+}

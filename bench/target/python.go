@@ -1,0 +1,134 @@
+package target
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+
+	"github.com/fondue-server/fondue/bench/result"
+)
+
+//go:embed python/*.py
+var pythonFiles embed.FS
+
+// FastAPI is a counter behind FastAPI under uvicorn, or under gunicorn --preload,
+// over one of the stores that people use for it.
+type FastAPI struct {
+	Store   string // of stores
+	Workers int
+}
+
+// store is what a FastAPI target counts in.
+type store struct {
+	title    string
+	exact    bool
+	preload  bool // under gunicorn --preload
+	module   string
+	packages string
+	programs []string
+	// open starts what the store needs; nil for nothing.
+	open func(ctx context.Context, dir string) (opened, error)
+}
+
+var stores = map[string]store{
+	"global":      {title: "a plain global"},
+	"redis":       {title: "Redis", exact: true, module: "redis.asyncio", packages: "redis-server python3-redis", programs: []string{"redis-server"}, open: openRedis},
+	"manager":     {title: "a Manager dict, gunicorn --preload", preload: true},
+	"syncmanager": {title: "a manager's server, with a lock", exact: true, open: openManager},
+	"postgres":    {title: "PostgreSQL", exact: true, module: "asyncpg", packages: "postgresql python3-asyncpg", programs: []string{"psql"}, open: openPostgres},
+	"sqlite":      {title: "SQLite", exact: true, open: openSQLite},
+}
+
+// Describe tells what it is. A single worker has one memory, whatever the store.
+func (f FastAPI) Describe() result.Target {
+	s := stores[f.Store]
+	return result.Target{
+		Name: fmt.Sprintf("fastapi-%s/workers=%d", f.Store, f.Workers), Title: fmt.Sprintf("FastAPI, %s, %d workers", s.title, f.Workers),
+		Workers: f.Workers, Exact: s.exact,
+	}
+}
+
+// Missing looks for Python's packages and the store's programs.
+func (f FastAPI) Missing() string {
+	s := stores[f.Store]
+	server, module := "uvicorn", "fastapi, uvicorn"
+	if s.preload {
+		server = "gunicorn"
+	}
+	if lacks := missing("python3-fastapi uvicorn gunicorn", "python3", server); lacks != "" {
+		return lacks
+	}
+	if s.module != "" {
+		module += ", " + s.module
+	}
+	if err := exec.Command("python3", "-c", "import "+module).Run(); err != nil {
+		return "python3 has no " + module + "; apt-get install python3-fastapi uvicorn " + s.packages
+	}
+	if f.Store == "postgres" && postgresBin() == "" {
+		return "initdb is not here; apt-get install postgresql"
+	}
+	return missing(s.packages, s.programs...)
+}
+
+// Versions are those of the interpreter and its packages.
+func (f FastAPI) Versions() map[string]string {
+	return map[string]string{
+		"python":  versionOf("python3", "--version"),
+		"fastapi": versionOf("python3", "-c", "import fastapi; print(fastapi.__version__)"),
+		"uvicorn": versionOf("uvicorn", "--version"),
+	}
+}
+
+// Start runs the store, then the application.
+func (f FastAPI) Start(ctx context.Context, dir string) (Running, error) {
+	if err := unpack(dir); err != nil {
+		return nil, err
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	s := stores[f.Store]
+	r := &running{address: address, routes: counting(), uncounted: f.Store == "global" && f.Workers > 1}
+	env := []string{"STORE=" + f.Store, "PYTHONDONTWRITEBYTECODE=1"}
+	if s.open != nil {
+		o, err := s.open(ctx, dir)
+		if o.process != nil {
+			r.needs = append(r.needs, o.process)
+		}
+		if r.free = o.free; err != nil {
+			return r.begin(ctx, err, "")
+		}
+		env = append(env, o.env...)
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return r.begin(ctx, err, "")
+	}
+	workers := strconv.Itoa(f.Workers)
+	if s.preload {
+		r.server, err = launch(dir, env, "gunicorn", "--preload", "--bind", address, "--workers", workers, "--worker-class", "uvicorn.workers.UvicornWorker", "--log-level", "warning", "app:app")
+	} else {
+		r.server, err = launch(dir, env, "uvicorn", "--host", host, "--port", port, "--workers", workers, "--log-level", "warning", "--no-access-log", "app:app")
+	}
+	return r.begin(ctx, err, "/report?key=none")
+}
+
+func unpack(dir string) error {
+	return fs.WalkDir(pythonFiles, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := pythonFiles.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, filepath.Base(path)), text, 0o600)
+	})
+}
