@@ -162,7 +162,11 @@ func (r *run) measure(lines *json.Encoder) error {
 	if err := lines.Encode(Mark{begin}); err != nil {
 		return err
 	}
-	whole = whole && r.wait(r.to)
+	until := r.to
+	if l.Rate == 0 {
+		until = begin.Sub(r.base) + l.Round // a whole round, also when it began late
+	}
+	whole = whole && r.wait(until)
 	end := time.Now()
 	if whole {
 		r.phase.Store(ending)
