@@ -12,6 +12,8 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
 	"github.com/fondue-server/fondue/bench/result"
 )
 
@@ -32,7 +34,10 @@ func drive(t *testing.T, s Settings) Outcome {
 	t.Helper()
 	in, settings := io.Pipe()
 	defer settings.Close()
-	go func() { _ = json.NewEncoder(settings).Encode(s) }() // an error shows in Run
+	go func() { // errors show in Run
+		_ = json.NewEncoder(settings).Encode(s)
+		_, _ = fmt.Fprintln(settings, Go)
+	}()
 	lines, out := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
@@ -51,8 +56,8 @@ func drive(t *testing.T, s Settings) Outcome {
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	if took := end.At.Sub(begin.At); took < s.Load.Round && s.Load.Rate == 0 {
-		t.Errorf("a round of %v, want %v", took, s.Load.Round)
+	if took := end.At.Sub(begin.At); took < o.Round.Elapsed || o.Round.Elapsed < s.Load.Round {
+		t.Errorf("a round of %v between marks %v apart, want %v", o.Round.Elapsed, took, s.Load.Round)
 	}
 	return o
 }
@@ -104,8 +109,13 @@ func TestLoads(t *testing.T) {
 				t.Errorf("%d connections for %d requests", conns, o.Round.Requests)
 			}
 			if rate := s.Load.Rate; rate > 0 {
-				if want := rate * s.Load.Round.Seconds(); float64(c.served) > 1.3*want+float64(s.Load.Keys) {
-					t.Errorf("%d requests at %v/s", c.served, rate)
+				h, err := hdrhistogram.Decode([]byte(o.Round.Latency.Histogram))
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := int64(rate * s.Load.Round.Seconds())
+				if n := h.TotalCount(); n < want-1 || n > want+1 {
+					t.Errorf("%d latencies, want one for each of %d requests that were due", n, want)
 				}
 			}
 		})
@@ -119,8 +129,14 @@ func TestStall(t *testing.T) {
 	const stall = 200 * time.Millisecond
 	for _, rate := range []float64{0, 1000} {
 		c := startCounter(t, "tcp")
+		var first time.Time
+		stalled := false
 		c.trouble = func(n int, _ *fasthttp.RequestCtx) bool {
-			if n == 300 {
+			if n == 1 {
+				first = time.Now()
+			}
+			if !stalled && time.Since(first) > 150*time.Millisecond {
+				stalled = true
 				time.Sleep(stall)
 			}
 			return false
@@ -200,6 +216,7 @@ func TestStopIsEarlyAndItsCountIsWhole(t *testing.T) {
 		}
 		go func() {
 			_ = json.NewEncoder(settings).Encode(usual(c, func(l *result.Load) { l.Rate, l.Round = rate, time.Hour }))
+			_, _ = fmt.Fprintln(settings, Go)
 			<-busy
 			settings.Close()
 		}()
