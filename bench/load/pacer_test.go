@@ -52,8 +52,9 @@ func TestPacerLetsAllGoInOrderAndInTime(t *testing.T) {
 	t.Parallel()
 	const rate, until = 2000, 100 * time.Millisecond
 	r := &run{base: time.Now(), stop: make(chan struct{})}
+	r.to.Store(int64(until))
 	arrivals := make(chan time.Duration)
-	go pacer(rate).arrive(r, arrivals, until)
+	go pacer(rate).arrive(r, arrivals)
 	n := int64(0)
 	for due := range arrivals {
 		if now := r.elapsed(); now < due {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -32,11 +33,12 @@ type calls [kinds]call
 
 func newCalls(s Settings) *calls {
 	var all calls
+	needed := Needs(s.Load.Workload)
 	for k, name := range kindNames {
-		r, ok := s.Requests[name]
-		if !ok {
+		if !slices.Contains(needed, name) {
 			continue
 		}
+		r := s.Requests[name]
 		before, after, keyed := strings.Cut(r.Path, "%s")
 		var rest bytes.Buffer
 		fmt.Fprintf(&rest, "%s HTTP/1.1\r\nHost: bench\r\n", after)

@@ -1,9 +1,11 @@
 package load
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -21,6 +23,9 @@ const (
 	stopped // early: nothing more is sent
 )
 
+// Go is the line that begins the measured time.
+const Go = "go"
+
 // Replies are awaited so long after the end; those that have not come then are
 // errors.
 const drainLimit = 10 * time.Second
@@ -33,9 +38,11 @@ type run struct {
 	calls    *calls
 	base     time.Time // of every duration "since the start"
 	phase    atomic.Int32
+	begin    chan struct{} // a value: begin to measure
 	stop     chan struct{} // closed: end early
-	// from and to hold an open loop's measured requests, by when they are due.
-	from, to     time.Duration
+	// from and to, since the start, hold an open loop's measured requests by when
+	// they are due; they lie in an endless future until the measured time begins.
+	from, to     atomic.Int64
 	acknowledged []atomic.Int64 // by key
 	connections  []connection
 }
@@ -47,7 +54,7 @@ func (r *run) elapsed() time.Duration { return time.Since(r.base) }
 // however late they are answered: else the slowest would be left out.
 func (r *run) measures(due time.Duration) bool {
 	if r.settings.Load.Rate > 0 {
-		return due >= r.from && due < r.to
+		return int64(due) >= r.from.Load() && int64(due) < r.to.Load()
 	}
 	return r.phase.Load() == measuring
 }
@@ -55,7 +62,8 @@ func (r *run) measures(due time.Duration) bool {
 // Run is the generator.
 func Run(in io.Reader, out io.Writer) error {
 	var s Settings
-	if err := json.NewDecoder(in).Decode(&s); err != nil {
+	settings := json.NewDecoder(in)
+	if err := settings.Decode(&s); err != nil {
 		return fmt.Errorf("settings on stdin: %w", err)
 	}
 	if err := s.check(); err != nil {
@@ -63,10 +71,7 @@ func Run(in io.Reader, out io.Writer) error {
 	}
 	r := newRun(s)
 	defer r.hangUp()
-	go func() { // ends with stdin, or the process
-		_, _ = io.Copy(io.Discard, in) // its end is all that matters
-		close(r.stop)
-	}()
+	go r.listen(io.MultiReader(settings.Buffered(), in)) // ends with stdin, or the process
 	if err := r.connect(); err != nil {
 		return err
 	}
@@ -78,15 +83,31 @@ func Run(in io.Reader, out io.Writer) error {
 	return r.measure(json.NewEncoder(out))
 }
 
+// listen waits for the word to begin, and for the end of stdin.
+func (r *run) listen(in io.Reader) {
+	defer close(r.stop)
+	for lines := bufio.NewScanner(in); lines.Scan(); {
+		if lines.Text() == Go {
+			select {
+			case r.begin <- struct{}{}:
+			default: // said twice
+			}
+		}
+	}
+}
+
 func newRun(s Settings) *run {
 	r := &run{
 		settings:     s,
 		calls:        newCalls(s),
 		base:         time.Now(),
+		begin:        make(chan struct{}, 1),
 		stop:         make(chan struct{}),
 		acknowledged: make([]atomic.Int64, s.Load.Keys),
 		connections:  make([]connection, s.Load.Connections),
 	}
+	r.from.Store(math.MaxInt64)
+	r.to.Store(math.MaxInt64)
 	for i := range r.connections {
 		random := rand.New(rand.NewPCG(s.Seed, uint64(i)))
 		r.connections[i] = connection{
@@ -137,13 +158,12 @@ func (r *run) each() {
 func (r *run) measure(lines *json.Encoder) error {
 	l := r.settings.Load
 	r.base = time.Now()
-	r.from, r.to = l.Warmup, l.Warmup+l.Round
-	deadline := r.base.Add(r.to + drainLimit)
+	deadline := r.base.Add(l.Warmup + l.Round + drainLimit)
 	var from source = closedLoop{r}
 	if l.Rate > 0 {
-		arrivals := make(chan time.Duration, int(min(maxQueue, l.Rate*r.to.Seconds()+1)))
+		arrivals := make(chan time.Duration, maxQueue)
 		from = openLoop{r, arrivals}
-		go pacer(l.Rate).arrive(r, arrivals, r.to) // ends by closing arrivals
+		go pacer(l.Rate).arrive(r, arrivals) // ends by closing arrivals
 	}
 	for i := range r.connections {
 		r.connections[i].source = from
@@ -156,13 +176,16 @@ func (r *run) measure(lines *json.Encoder) error {
 		r.each()
 		close(ended)
 	}()
-	whole := r.wait(r.from)
-	begin := time.Now()
-	r.phase.CompareAndSwap(warming, measuring)
-	if err := lines.Encode(Mark{begin}); err != nil {
+	whole := wait(r, time.After(l.Warmup))
+	if err := lines.Encode(Mark{time.Now()}); err != nil {
 		return err
 	}
-	whole = whole && r.wait(r.to)
+	whole = whole && wait(r, r.begin)
+	begin := time.Now()
+	r.to.Store(int64(begin.Sub(r.base) + l.Round)) // first: from is before it at any moment
+	r.from.Store(int64(begin.Sub(r.base)))
+	r.phase.CompareAndSwap(warming, measuring)
+	whole = whole && wait(r, time.After(l.Round))
 	end := time.Now()
 	if whole {
 		r.phase.Store(ending)
@@ -181,12 +204,10 @@ func (r *run) measure(lines *json.Encoder) error {
 	return lines.Encode(outcome)
 }
 
-// wait returns at the time since the start, or with false when told to stop.
-func (r *run) wait(until time.Duration) bool {
-	timer := time.NewTimer(until - r.elapsed())
-	defer timer.Stop()
+// wait returns when something comes, or with false when told to stop.
+func wait[T any](r *run, something <-chan T) bool {
 	select {
-	case <-timer.C:
+	case <-something:
 	case <-r.stop:
 	}
 	select {

@@ -2,9 +2,11 @@
 // process of its own, so that its scheduler and garbage collector stay out of the
 // clocks of whoever measures.
 //
-// It reads Settings as JSON from stdin, and writes three lines of JSON to stdout:
-// a Mark when the measured time begins, a Mark when it ends, an Outcome. When its
-// stdin ends before that, it stops early and still writes the Outcome.
+// It reads Settings as JSON from stdin. When the warm-up is over it writes a Mark,
+// and goes on with the warm-up until it reads a line "go": what the server has
+// used until then is read meanwhile, however late. When the measured time is over
+// it writes another Mark, and then an Outcome, each a line of JSON. When its stdin
+// ends before that, it stops early and still writes all three.
 //
 // A closed loop keeps every connection busy: it finds the capacity. An open loop
 // sends at a fixed rate whatever the server does, and counts latency from when a
@@ -40,7 +42,7 @@ type Request struct {
 	Path   string
 }
 
-// Mark is written when the measured time begins and when it ends.
+// Mark is written before the measured time and after it.
 type Mark struct {
 	At time.Time
 }

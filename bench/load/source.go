@@ -62,22 +62,27 @@ func (c *countdown) next(bool) (time.Duration, bool) {
 	return c.run.elapsed(), true
 }
 
+// longestSleep is how late the pacer may learn of the end, or of a stop.
+const longestSleep = 10 * time.Millisecond
+
 // maxQueue is how many requests wait for a free connection; when it is full the
 // pacer waits, and nothing is lost: when a request is due does not change.
 const maxQueue = 1 << 20
 
-// arrive lets go each request when it is due, up to the time until, and closes
-// arrivals. It has a thread of its own, whose sleep ends within microseconds;
-// the runtime's timers would be up to a millisecond late in an idle process.
-func (p pacer) arrive(r *run, arrivals chan<- time.Duration, until time.Duration) {
+// arrive lets go each request when it is due, up to the end of the measured time,
+// and closes arrivals. It has a thread of its own, whose sleep ends within
+// microseconds; the runtime's timers would be up to a millisecond late in an idle
+// process.
+func (p pacer) arrive(r *run, arrivals chan<- time.Duration) {
 	runtime.LockOSThread() // until its end: the thread's slack is changed
 	defer close(arrivals)
 	// Without this a sleep is some 50 us longer, and no worse happens.
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	for n := int64(0); ; {
+	// Whatever is due before the end is let go, also by a pacer that is late.
+	for n := int64(0); int64(p.due(n)) < r.to.Load() && r.phase.Load() != stopped; {
 		for last := p.reached(r.elapsed()); n < last; n++ {
 			due := p.due(n)
-			if due >= until {
+			if int64(due) >= r.to.Load() {
 				return
 			}
 			select {
@@ -86,11 +91,8 @@ func (p pacer) arrive(r *run, arrivals chan<- time.Duration, until time.Duration
 				return
 			}
 		}
-		if p.due(n) >= until {
-			return
-		}
 		if rest := p.due(n) - r.elapsed(); rest > 0 {
-			t := unix.NsecToTimespec(rest.Nanoseconds())
+			t := unix.NsecToTimespec(min(rest, longestSleep).Nanoseconds())
 			_ = unix.Nanosleep(&t, nil) // ended early by a signal: the loop looks again
 		}
 	}

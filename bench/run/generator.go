@@ -20,9 +20,10 @@ import (
 // awaits the replies to what it has sent.
 const grace = 20 * time.Second
 
-// generate loads one server from another process, and reads the server's CPU
-// when the generator says that the measured time begins and ends. When ctx ends,
-// the generator stops early, and its count is still whole.
+// generate loads one server from another process. The server's CPU is read just
+// before the measured time, while the generator waits, and just after it, when
+// nothing more is sent: a late reading adds no more than what was on the way. When
+// ctx ends, the generator stops early, and its count is still whole.
 func (r *runner) generate(ctx context.Context, s *server, settings load.Settings) (load.Outcome, error) {
 	command := exec.Command(r.config.Generator[0], r.config.Generator[1:]...)
 	var complaint bytes.Buffer
@@ -40,13 +41,15 @@ func (r *runner) generate(ctx context.Context, s *server, settings load.Settings
 	if err := command.Start(); err != nil {
 		return load.Outcome{}, fmt.Errorf("the load generator: %w", err)
 	}
+	told := json.NewEncoder(in).Encode(settings) // whole, before ctx may close it
 	release := context.AfterFunc(ctx, func() { in.Close() })
 	defer release()
 	killed := context.AfterFunc(ctx, func() {
 		time.AfterFunc(grace, func() { _ = command.Process.Kill() }) // no error matters: it has ended then
 	})
 	defer killed()
-	outcome, err := follow(s, settings, in, out)
+	outcome, err := follow(s, in, out)
+	err = errors.Join(told, err)
 	in.Close()
 	_, _ = io.Copy(io.Discard, out) // a generator that is still writing would not end
 	if waited := command.Wait(); err == nil {
@@ -57,10 +60,7 @@ func (r *runner) generate(ctx context.Context, s *server, settings load.Settings
 	return outcome, err
 }
 
-func follow(s *server, settings load.Settings, in io.Writer, out io.Reader) (load.Outcome, error) {
-	if err := json.NewEncoder(in).Encode(settings); err != nil {
-		return load.Outcome{}, fmt.Errorf("the load generator: %w", err)
-	}
+func follow(s *server, in io.Writer, out io.Reader) (load.Outcome, error) {
 	lines := json.NewDecoder(out)
 	var (
 		mark    load.Mark
@@ -71,6 +71,11 @@ func follow(s *server, settings load.Settings, in io.Writer, out io.Reader) (loa
 		err := lines.Decode(&mark)
 		if err == nil {
 			used[i], err = proc.ReadCPU(s.PIDs)
+		}
+		if err == nil && i == 0 {
+			// An error is that of a pipe that ctx has closed, or of a generator that has
+			// ended, which the next line shows.
+			_, _ = fmt.Fprintln(in, load.Go)
 		}
 		if err != nil {
 			return load.Outcome{}, err

@@ -51,7 +51,7 @@ func Run(ctx context.Context, c Config) (*result.Report, error) {
 			Version: result.Version, Date: time.Now(), Command: c.Command,
 			Machine: machine(), Versions: versions(c.Targets),
 		},
-		progress: progress{to: c.Progress, total: len(c.Loads) * c.Rounds * len(c.Targets)},
+		progress: progress{to: c.Progress},
 	}
 	if err := r.check(); err != nil {
 		return r.report, err
@@ -61,6 +61,7 @@ func Run(ctx context.Context, c Config) (*result.Report, error) {
 		return r.report, errors.New("no target can run here; the reasons are in the report")
 	}
 	r.measureStart(ctx)
+	r.progress.total = len(c.Loads) * c.Rounds * len(r.sides)
 	for i, l := range c.Loads {
 		if ctx.Err() != nil {
 			break
