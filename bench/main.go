@@ -1,85 +1,72 @@
-// Command bench measures fondue over its sockets: HTTP increments against a
-// constant-body server in alternation, the memory of a worker at rest, and the
-// time from exec to the first answer. It prints Go benchmark lines, which
-// benchstat reads, and a summary after them. `make bench` runs it.
+// Command bench measures fondue beside what a user would pick instead, over
+// sockets only: requests a second, latency, CPU and memory of the server's
+// processes, time to the first answer, and whether every acknowledged increment is
+// counted. `make bench` runs it; the help lists the targets and the loads.
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"os/signal"
-	"runtime"
-	"time"
+	"syscall"
 
 	"github.com/fondue-server/fondue/bench/load"
+	"github.com/fondue-server/fondue/bench/report"
+	"github.com/fondue-server/fondue/bench/result"
+	"github.com/fondue-server/fondue/bench/run"
 )
-
-type config struct {
-	fondue, constant string
-	workers          int
-	connections      int
-	keys             int
-	rounds           int
-	round, warmup    time.Duration
-	starts           int
-}
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("bench: ")
-	if len(os.Args) == 2 && os.Args[1] == "load" {
-		if err := load.Run(os.Stdin, os.Stdout); err != nil {
-			log.Fatal(err)
-		}
-		return
-	}
-	var c config
-	flag.StringVar(&c.fondue, "fondue", "bin/fondue", "the server to measure")
-	flag.StringVar(&c.constant, "constant", "bin/constant", "the server to measure against")
-	flag.IntVar(&c.workers, "workers", runtime.GOMAXPROCS(0), "worker processes of each server")
-	flag.IntVar(&c.connections, "connections", 64, "keep-alive connections")
-	flag.IntVar(&c.keys, "keys", 1, "keys that the increments are spread over")
-	flag.IntVar(&c.rounds, "rounds", 9, "rounds of each server, in alternation")
-	flag.DurationVar(&c.round, "round", 3*time.Second, "measured time of a round")
-	flag.DurationVar(&c.warmup, "warmup", 500*time.Millisecond, "time before it that does not count")
-	flag.IntVar(&c.starts, "starts", 21, "starts to measure")
-	target := flag.String("load", "", "internal: generate load against this address")
-	paths := flag.String("path", "", "internal: path of the request, with %d for the key")
-	flag.Parse()
+	args := os.Args[1:]
 	var err error
-	if *target != "" {
-		err = generate(*target, *paths, c)
-	} else {
-		err = measure(c)
+	switch {
+	case len(args) > 0 && args[0] == generatorCommand:
+		err = load.Run(os.Stdin, os.Stdout)
+	case len(args) > 0 && args[0] == "compare":
+		err = compare(args[1:])
+	default:
+		err = measure(args)
+	}
+	if errors.Is(err, flag.ErrHelp) {
+		return
 	}
 	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-func measure(c config) error {
-	// Servers are ended by the deferred calls below, also after Ctrl-C.
-	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, os.Interrupt)
-	dir, err := os.MkdirTemp(regionHome(), "fondue-bench-")
+// generatorCommand is the hidden one that generates load, from a process of its own.
+const generatorCommand = "load"
+
+func measure(args []string) error {
+	o := newOptions()
+	if err := o.parse(args); err != nil {
+		return err
+	}
+	config, err := o.config()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	printMachine(c)
-	if err := measureStart(c, dir, interrupted); err != nil {
+	if config.Dir, err = os.MkdirTemp(regionHome(), "fondue-bench-"); err != nil {
 		return err
 	}
-	if err := measureMemory(c, dir); err != nil {
-		return err
-	}
-	return measureHTTP(c, dir, interrupted)
+	defer os.RemoveAll(config.Dir)
+	// The first Ctrl-C ends the run, and what was measured is still written.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	found, failed := run.Run(ctx, config)
+	return errors.Join(o.write(found), failed)
 }
 
-// regionHome is where the server keeps its region by default, for the same
-// page sizes and no disk behind.
+// regionHome is where the server keeps its region by default, for the same page
+// sizes and no disk behind.
 func regionHome() string {
 	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
 		return "/dev/shm"
@@ -87,8 +74,69 @@ func regionHome() string {
 	return ""
 }
 
-func printMachine(c config) {
-	fmt.Printf("goos: %s\ngoarch: %s\npkg: github.com/fondue-server/fondue/bench\ncpu: %s\n", runtime.GOOS, runtime.GOARCH, cpuModel())
-	fmt.Printf("# %d CPUs, Linux %s, %s; %d workers, %d connections, %d keys, %d rounds of %v\n",
-		runtime.NumCPU(), kernelRelease(), runtime.Version(), c.workers, c.connections, c.keys, c.rounds, c.round)
+// write gives the report every form that was asked for.
+func (o *options) write(found *result.Report) error {
+	view, err := report.New(found, o.baselineOf(found))
+	if err != nil {
+		return err
+	}
+	all := errors.Join(view.Table(os.Stdout), report.Benchmark(os.Stdout, found))
+	if o.json != "" {
+		all = errors.Join(all, toFile(o.json, found.Write))
+	}
+	var plots []string
+	if o.plots != "" {
+		drawn, err := view.Plots(o.plots)
+		plots, all = drawn, errors.Join(all, err)
+	}
+	if o.markdown != "" {
+		all = errors.Join(all, toFile(o.markdown, func(w io.Writer) error { return view.Markdown(w, plots) }))
+	}
+	return all
+}
+
+// baselineOf is the target that the others are compared with: the named one, or
+// none where it did not run.
+func (o *options) baselineOf(found *result.Report) string {
+	for _, t := range found.Targets {
+		if t.Name == o.baseline || t.Name == fmt.Sprintf("%s/workers=%d", o.baseline, t.Workers) {
+			return t.Name
+		}
+	}
+	return ""
+}
+
+func toFile(path string, write func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}
+
+const compareHelp = "usage: bench compare [-baseline NAME] old.json new.json"
+
+// compare says what changed between two reports beyond the noise.
+func compare(args []string) error {
+	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
+	baseline := flags.String("baseline", "", "target whose ratios are compared, too")
+	flags.Usage = func() { fmt.Fprintln(flags.Output(), compareHelp); flags.PrintDefaults() }
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() != 2 {
+		return errors.New(compareHelp)
+	}
+	var both [2]*result.Report
+	for i, path := range flags.Args() {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		both[i], err = result.Read(f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return report.Compare(os.Stdout, both[0], both[1], *baseline)
 }

@@ -99,7 +99,10 @@ func (p *process) stop() error {
 	case <-time.After(stopLimit):
 		err = p.failed(fmt.Errorf("it did not stop within %v", stopLimit))
 	}
-	_ = syscall.Kill(-pid, syscall.SIGKILL) // its group; nobody may be left in it
+	// Its group: the kernel may take a moment to end those that are killed.
+	for syscall.Kill(-pid, syscall.SIGKILL) == nil {
+		time.Sleep(time.Millisecond)
+	}
 	<-p.ended
 	return err
 }

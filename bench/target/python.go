@@ -14,6 +14,9 @@ import (
 	"github.com/fondue-server/fondue/bench/result"
 )
 
+// python is the interpreter that Debian's packages are for.
+const python = "/usr/bin/python3"
+
 //go:embed python/*.py
 var pythonFiles embed.FS
 
@@ -57,18 +60,15 @@ func (f FastAPI) Describe() result.Target {
 // Missing looks for Python's packages and the store's programs.
 func (f FastAPI) Missing() string {
 	s := stores[f.Store]
-	server, module := "uvicorn", "fastapi, uvicorn"
+	modules, packages := "fastapi, uvicorn", "python3-fastapi uvicorn"
 	if s.preload {
-		server = "gunicorn"
-	}
-	if lacks := missing("python3-fastapi uvicorn gunicorn", "python3", server); lacks != "" {
-		return lacks
+		modules, packages = modules+", gunicorn", packages+" gunicorn"
 	}
 	if s.module != "" {
-		module += ", " + s.module
+		modules, packages = modules+", "+s.module, packages+" "+s.packages
 	}
-	if err := exec.Command("python3", "-c", "import "+module).Run(); err != nil {
-		return "python3 has no " + module + "; apt-get install python3-fastapi uvicorn " + s.packages
+	if err := exec.Command(python, "-c", "import "+modules).Run(); err != nil {
+		return python + " has not all of " + modules + "; apt-get install " + packages
 	}
 	if f.Store == "postgres" && postgresBin() == "" {
 		return "initdb is not here; apt-get install postgresql"
@@ -79,9 +79,9 @@ func (f FastAPI) Missing() string {
 // Versions are those of the interpreter and its packages.
 func (f FastAPI) Versions() map[string]string {
 	return map[string]string{
-		"python":  versionOf("python3", "--version"),
-		"fastapi": versionOf("python3", "-c", "import fastapi; print(fastapi.__version__)"),
-		"uvicorn": versionOf("uvicorn", "--version"),
+		"python":  versionOf(python, "--version"),
+		"fastapi": versionOf(python, "-c", "import fastapi; print(fastapi.__version__)"),
+		"uvicorn": versionOf(python, "-m", "uvicorn", "--version"),
 	}
 }
 
@@ -113,9 +113,9 @@ func (f FastAPI) Start(ctx context.Context, dir string) (Running, error) {
 	}
 	workers := strconv.Itoa(f.Workers)
 	if s.preload {
-		r.server, err = launch(dir, env, "gunicorn", "--preload", "--bind", address, "--workers", workers, "--worker-class", "uvicorn.workers.UvicornWorker", "--log-level", "warning", "app:app")
+		r.server, err = launch(dir, env, python, "-m", "gunicorn", "--preload", "--bind", address, "--workers", workers, "--worker-class", "uvicorn.workers.UvicornWorker", "--log-level", "warning", "app:app")
 	} else {
-		r.server, err = launch(dir, env, "uvicorn", "--host", host, "--port", port, "--workers", workers, "--log-level", "warning", "--no-access-log", "app:app")
+		r.server, err = launch(dir, env, python, "-m", "uvicorn", "--host", host, "--port", port, "--workers", workers, "--log-level", "warning", "--no-access-log", "app:app")
 	}
 	return r.begin(ctx, err, "/report?key=none")
 }

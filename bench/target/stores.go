@@ -42,7 +42,7 @@ func openRedis(ctx context.Context, dir string) (opened, error) {
 }
 
 func openManager(ctx context.Context, dir string) (opened, error) {
-	return open(ctx, dir, func(string) []string { return []string{"python3", filepath.Join(dir, "manager_server.py")} })
+	return open(ctx, dir, func(string) []string { return []string{python, filepath.Join(dir, "manager_server.py")} })
 }
 
 func openSQLite(_ context.Context, dir string) (opened, error) {

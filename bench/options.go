@@ -1,0 +1,161 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fondue-server/fondue/bench/result"
+	"github.com/fondue-server/fondue/bench/run"
+	"github.com/fondue-server/fondue/bench/target"
+)
+
+// options are what the command line says of a run.
+type options struct {
+	flags                                                 *flag.FlagSet
+	binaries                                              target.Binaries
+	targets, workers, workloads, connections, keys, bytes string
+	network                                               string
+	newConnections                                        bool
+	pipeline, rounds, starts                              int
+	rate                                                  float64
+	round, warmup, settle                                 time.Duration
+	baseline, json, markdown, plots                       string
+}
+
+const usage = `usage: bench [flags]                     measure
+       bench compare old.json new.json   what changed beyond the noise
+
+Lists are separated by commas. Each target meets every load: all workloads, numbers
+of keys, connections and sizes of values with each other. Rounds alternate.
+
+targets: fondue fondue-shared constant nginx-lua nginx-constant go-redis
+         fastapi-global fastapi-redis fastapi-manager fastapi-syncmanager
+         fastapi-postgres fastapi-sqlite, or all; with /workers=N one of them
+workloads: increment increment-uniform increment-zipf report mixed get put
+
+`
+
+func newOptions() *options {
+	o := &options{flags: flag.NewFlagSet("bench", flag.ContinueOnError)}
+	cpus := strconv.Itoa(runtime.GOMAXPROCS(0))
+	f := o.flags
+	f.Usage = func() { fmt.Fprint(f.Output(), usage); f.PrintDefaults() }
+	f.StringVar(&o.binaries.Fondue, "fondue", "bin/fondue", "the server to measure")
+	f.StringVar(&o.binaries.Constant, "constant", "bin/constant", "the ceiling")
+	f.StringVar(&o.binaries.GoRedis, "goredis", "bin/goredis", "the Go front end of Redis")
+	f.StringVar(&o.targets, "targets", "fondue,constant,nginx-lua", "what to measure")
+	f.StringVar(&o.workers, "workers", cpus, "worker processes of each target")
+	f.StringVar(&o.workloads, "workloads", "increment", "what to send")
+	f.StringVar(&o.connections, "connections", "64", "connections")
+	f.StringVar(&o.keys, "keys", "1", "keys")
+	f.StringVar(&o.bytes, "bytes", "100", "size of a value, for get and put")
+	f.StringVar(&o.network, "network", "tcp", "tcp or unix")
+	f.BoolVar(&o.newConnections, "new-connections", false, "a connection for each request")
+	f.IntVar(&o.pipeline, "pipeline", 1, "requests on the way in one connection")
+	f.Float64Var(&o.rate, "rate", 0, "requests a second of an open loop; 0 is a closed one")
+	f.IntVar(&o.rounds, "rounds", 9, "rounds of each target under each load")
+	f.IntVar(&o.starts, "starts", 5, "starts of each target to measure")
+	f.DurationVar(&o.round, "round", 3*time.Second, "measured time of a round")
+	f.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "time before it that does not count")
+	f.DurationVar(&o.settle, "settle", time.Second, "time without requests before memory is read")
+	f.StringVar(&o.baseline, "baseline", "constant", "target that the others are compared with")
+	f.StringVar(&o.json, "json", "", "file for the report, as compare reads it")
+	f.StringVar(&o.markdown, "markdown", "", "file for the report as Markdown")
+	f.StringVar(&o.plots, "plots", "", "directory for plots")
+	return o
+}
+
+func (o *options) parse(args []string) error {
+	if err := o.flags.Parse(args); err != nil {
+		return err
+	}
+	if o.flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q; see bench -help", o.flags.Arg(0))
+	}
+	return nil
+}
+
+func (o *options) config() (run.Config, error) {
+	workers, err := numbers("workers", o.workers)
+	if err != nil {
+		return run.Config{}, err
+	}
+	names := list(o.targets)
+	if o.targets == "all" {
+		names = nil
+	}
+	targets, err := target.Named(target.All(o.binaries, workers), names)
+	if err != nil {
+		return run.Config{}, err
+	}
+	loads, err := o.loads()
+	if err != nil {
+		return run.Config{}, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return run.Config{}, err
+	}
+	return run.Config{
+		Targets: targets, Loads: loads, Rounds: o.rounds, Starts: o.starts, Settle: o.settle,
+		Generator: []string{self, generatorCommand}, Command: os.Args, Progress: os.Stderr,
+	}, nil
+}
+
+// loads are all workloads at all numbers; sizes are of those that have values.
+func (o *options) loads() (loads []result.Load, err error) {
+	keys, err := numbers("keys", o.keys)
+	connections, more := numbers("connections", o.connections)
+	sizes, last := numbers("bytes", o.bytes)
+	if err := errors.Join(err, more, last); err != nil {
+		return nil, err
+	}
+	for _, workload := range list(o.workloads) {
+		valued := workload == "get" || workload == "put"
+		for _, n := range keys {
+			for _, conns := range connections {
+				for i, size := range sizes {
+					if !valued {
+						if size = 0; i > 0 {
+							continue
+						}
+					}
+					loads = append(loads, result.Load{
+						Workload: workload, Keys: n, Bytes: size, Connections: conns, Network: o.network,
+						KeepAlive: !o.newConnections, Pipeline: o.pipeline, Rate: o.rate, Round: o.round, Warmup: o.warmup,
+					})
+				}
+			}
+		}
+	}
+	return loads, nil
+}
+
+func list(text string) (words []string) {
+	for word := range strings.SplitSeq(text, ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
+func numbers(name, text string) (all []int, err error) {
+	for _, word := range list(text) {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("-%s: %q is not a whole number of 1 or more", name, word)
+		}
+		all = append(all, n)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("-%s: no number; give one or more, separated by commas", name)
+	}
+	return all, nil
+}
