@@ -24,10 +24,10 @@ RACE := ./internal/shm ./internal/command ./internal/dump ./internal/httpapi ./i
 # ten times as long.
 RACE_SKIP := ScanIsEvery|LargestValue|NoLine|Flipped|Violation|DeadHolder|Model|Rebuild|SmallValues|Churn|Damage|FullStill|KeepsWhatIsUsed|NeverRefuses|ComesRound
 
-.PHONY: help build run test race crash soak fuzz lint fmt bench clean
+.PHONY: help build run test race crash soak fuzz lint fmt bench bench-build bench-peers clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make run ARGS="--workers 4 --listen :8080" passes flags to the server'
 
@@ -86,11 +86,24 @@ fmt: ## Rewrite the sources as gofumpt does, or gofmt without it
 		gofmt -w bench cmd internal; \
 	fi
 
-bench: build ## Print the figures: in process, over HTTP, memory, start; BENCH_ARGS="-rounds 15"
-	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/bench ./bench
-	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/constant ./bench/constant
+bench: build bench-build ## Measure, in process and beside others; BENCH_ARGS="-targets all -workers 1,2 -json r.json"
 	$(GO) test -run '^$$' -bench . -benchmem -count 3 ./internal/shm
 	@bin/bench $(BENCH_ARGS)
+
+bench-build: ## Build bin/bench and the servers that it brings along
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/bench ./bench
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/constant ./bench/constant
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/goredis ./bench/goredis
+
+# Debian's packages of the servers that bench compares with.
+PEERS := nginx libnginx-mod-http-lua redis-server postgresql python3-fastapi uvicorn gunicorn python3-redis python3-asyncpg
+
+bench-peers: ## Install what bench compares with, where it may, or say what to install
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get install -y -q $(PEERS); \
+	else \
+		echo 'bench-peers: not root, or no apt-get; install: $(PEERS)'; \
+	fi
 
 clean: ## Remove what was built
 	@rm -rf bin

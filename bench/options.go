@@ -90,11 +90,12 @@ func (o *options) config() (run.Config, error) {
 	if o.targets == "all" {
 		names = nil
 	}
-	targets, err := target.Named(target.All(o.binaries, workers), names)
+	loads, err := o.loads()
 	if err != nil {
 		return run.Config{}, err
 	}
-	loads, err := o.loads()
+	o.binaries.Region = regionFor(loads)
+	targets, err := target.Named(target.All(o.binaries, workers), names)
 	if err != nil {
 		return run.Config{}, err
 	}
@@ -135,6 +136,20 @@ func (o *options) loads() (loads []result.Load, err error) {
 		}
 	}
 	return loads, nil
+}
+
+// regionFor is the size of a region that has room for every load, 0 where the
+// default has: a key takes its value and some 100 bytes, and a region can be filled
+// to three quarters.
+func regionFor(loads []result.Load) (size int64) {
+	const standard = 32 << 20
+	for _, l := range loads {
+		size = max(size, int64(l.Keys)*int64(l.Bytes+160)*2)
+	}
+	if size <= standard {
+		return 0
+	}
+	return size + standard
 }
 
 func list(text string) (words []string) {

@@ -92,7 +92,6 @@ type fake struct {
 	counts    bool   // false: Count is not supported
 	failStart bool
 	mutex     sync.Mutex
-	log       *[]string // names of targets, in the order of their starts
 	running   []*fakeServer
 }
 

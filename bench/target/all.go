@@ -7,14 +7,17 @@ import (
 )
 
 // Binaries are the programs that are measured and that this project builds.
-type Binaries struct{ Fondue, Constant, GoRedis string }
+type Binaries struct {
+	Fondue, Constant, GoRedis string
+	Region                    int64 // bytes of Fondue's region; 0: its default
+}
 
 // All is every target at each number of workers, the nearest ones first. Fondue
 // has both ways to accept.
 func All(b Binaries, workers []int) []Target {
 	var all []Target
 	for _, n := range workers {
-		all = append(all, Fondue{b.Fondue, n, "reuseport"}, Fondue{b.Fondue, n, "shared"}, Constant{b.Constant, n}, Nginx{Workers: n}, Nginx{Workers: n, Constant: true})
+		all = append(all, Fondue{b.Fondue, n, "reuseport", b.Region}, Fondue{b.Fondue, n, "shared", b.Region}, Constant{b.Constant, n}, Nginx{Workers: n}, Nginx{Workers: n, Constant: true})
 	}
 	all = append(all, GoRedis{b.GoRedis})
 	for _, n := range workers {

@@ -10,14 +10,12 @@ import (
 	"github.com/fondue-server/fondue/bench/result"
 )
 
-// regionSize has room for the keys and values of every workload.
-const regionSize = "512MiB"
-
 // Fondue is the project's own server.
 type Fondue struct {
 	Binary  string
 	Workers int
 	Accept  string // "reuseport" or "shared"
+	Region  int64  // bytes; 0: the default
 }
 
 // Describe tells what it is.
@@ -55,8 +53,14 @@ func (f Fondue) Start(ctx context.Context, dir string) (Running, error) {
 	r := &running{address: address, unix: filepath.Join(dir, "s"), routes: counting()}
 	r.routes["get"] = route{"GET", "/v1/keys/%s"}
 	r.routes["put"] = route{"PUT", "/v1/keys/%s"}
-	r.server, err = launch(dir, nil, binary, "serve", "--listen", address, "--listen", "unix:"+r.unix,
-		"--region", filepath.Join(dir, "region"), "--region-size", regionSize, "--workers", strconv.Itoa(f.Workers), "--accept", f.Accept)
+	argv := []string{
+		binary, "serve", "--listen", address, "--listen", "unix:" + r.unix,
+		"--region", filepath.Join(dir, "region"), "--workers", strconv.Itoa(f.Workers), "--accept", f.Accept,
+	}
+	if f.Region > 0 {
+		argv = append(argv, "--region-size", strconv.FormatInt(f.Region, 10))
+	}
+	r.server, err = launch(dir, nil, argv...)
 	return r.begin(ctx, err, "/healthz")
 }
 

@@ -48,7 +48,8 @@ var stores = map[string]store{
 	"sqlite":      {title: "SQLite", exact: true, open: openSQLite},
 }
 
-// Describe tells what it is. A single worker has one memory, whatever the store.
+// Describe tells what it is. The globals of several workers are none of them the
+// count, which reading one back shows.
 func (f FastAPI) Describe() result.Target {
 	s := stores[f.Store]
 	return result.Target{
@@ -95,7 +96,7 @@ func (f FastAPI) Start(ctx context.Context, dir string) (Running, error) {
 		return nil, err
 	}
 	s := stores[f.Store]
-	r := &running{address: address, routes: counting(), uncounted: f.Store == "global" && f.Workers > 1}
+	r := &running{address: address, routes: counting()}
 	env := []string{"STORE=" + f.Store, "PYTHONDONTWRITEBYTECODE=1"}
 	if s.open != nil {
 		o, err := s.open(ctx, dir)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -121,5 +122,5 @@ func versionOf(argv ...string) string {
 		return ""
 	}
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	return line
+	return strings.TrimSpace(strings.TrimPrefix(line, filepath.Base(argv[0])))
 }

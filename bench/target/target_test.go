@@ -16,7 +16,7 @@ import (
 func build(t *testing.T) Binaries {
 	t.Helper()
 	dir := t.TempDir()
-	b := Binaries{filepath.Join(dir, "fondue"), filepath.Join(dir, "constant"), filepath.Join(dir, "goredis")}
+	b := Binaries{Fondue: filepath.Join(dir, "fondue"), Constant: filepath.Join(dir, "constant"), GoRedis: filepath.Join(dir, "goredis")}
 	for binary, source := range map[string]string{b.Fondue: "../../cmd/server", b.Constant: "../constant", b.GoRedis: "../goredis"} {
 		cmd := exec.Command("go", "build", "-o", binary, source)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -77,20 +77,20 @@ func TestTargets(t *testing.T) {
 }
 
 func testStartFails(t *testing.T, b Binaries) {
-	_, err := Fondue{b.Fondue, 2, "nonsense"}.Start(t.Context(), t.TempDir())
+	_, err := Fondue{b.Fondue, 2, "nonsense", 0}.Start(t.Context(), t.TempDir())
 	if err == nil || !strings.Contains(err.Error(), "--accept") {
 		t.Errorf("the error does not quote the log: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := (Fondue{b.Fondue, 2, "shared"}).Start(ctx, t.TempDir()); err == nil {
+	if _, err := (Fondue{b.Fondue, 2, "shared", 64 << 20}).Start(ctx, t.TempDir()); err == nil {
 		t.Error("a start that was cancelled succeeded")
 	}
 }
 
 func TestMissing(t *testing.T) {
 	t.Parallel()
-	if lacks := (Fondue{"/nonexistent/fondue", 1, "shared"}).Missing(); !strings.Contains(lacks, "make build") {
+	if lacks := (Fondue{"/nonexistent/fondue", 1, "shared", 0}).Missing(); !strings.Contains(lacks, "make build") {
 		t.Errorf("%q", lacks)
 	}
 	if lacks := missing("some-package", "no-such-program"); !strings.Contains(lacks, "apt-get install some-package") {

@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"internal/shm":     {"golang.org/x/sys"},
 	"internal/e2e":     {},
 	"internal/lint":    {},
-	"bench":            {"github.com/valyala/fasthttp", "golang.org/x/sys", "github.com/HdrHistogram/hdrhistogram-go", "gonum.org/v1/plot"},
+	"bench":            {"github.com/valyala/fasthttp", "golang.org/x/sys", "github.com/HdrHistogram/hdrhistogram-go", "github.com/redis/go-redis", "gonum.org/v1/plot"},
 }
 
 // allowedInTests is added to what a package's tests may import.
