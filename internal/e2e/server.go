@@ -286,6 +286,7 @@ func (s *Server) cleanup() {
 	if code := s.process.state.ExitCode(); code != 0 && !s.settled {
 		s.tb.Errorf("the master ended with %v; its log:\n%s", s.process.state, s.Log())
 	}
+	s.endHeirs()
 	s.WantNoOrphans(5 * time.Second)
 	s.Check()
 	if s.tb.Failed() {

@@ -78,6 +78,21 @@ func (s *Server) follow(pid int) {
 // Heir is the pid of the last process that an upgrade has started, 0 for none.
 func (s *Server) Heir() int { return s.said("upgrading:") }
 
+// endHeirs ends the processes of upgrades that a failed test has lost sight of.
+func (s *Server) endHeirs() {
+	for line := range strings.Lines(s.Log()) {
+		var l struct {
+			Message string `json:"msg"`
+			PID     int    `json:"pid"`
+		}
+		if json.Unmarshal([]byte(line), &l) != nil || !strings.HasPrefix(l.Message, "upgrading:") || !s.isOurs(l.PID) {
+			continue
+		}
+		s.tb.Errorf("the new master %d is left", l.PID)
+		_ = syscall.Kill(l.PID, syscall.SIGKILL) // or it has ended
+	}
+}
+
 // said is the pid in the last line of the log that begins so, 0 for none.
 func (s *Server) said(what string) (pid int) {
 	for line := range strings.Lines(s.Log()) {
