@@ -61,14 +61,7 @@ func (m *Master) inheritListener(spec listen.Spec) (*listen.Listener, error) {
 	if m.lender == nil {
 		return nil, nil
 	}
-	i := slices.IndexFunc(m.lender.Listeners, func(h listen.Handed) bool { return h.Spec == spec.String() })
-	for i >= 0 && m.lender.taken[i] {
-		next := slices.IndexFunc(m.lender.Listeners[i+1:], func(h listen.Handed) bool { return h.Spec == spec.String() })
-		if next < 0 {
-			return nil, nil
-		}
-		i += 1 + next
-	}
+	i := m.lender.untaken(spec)
 	if i < 0 {
 		return nil, nil
 	}
@@ -84,6 +77,17 @@ func (m *Master) inheritListener(spec listen.Spec) (*listen.Listener, error) {
 		m.inherited = max(m.inherited, l.Sockets())
 	}
 	return l, nil
+}
+
+// untaken is the place of a listener for the address, -1 for none. Port 0 may be
+// given twice, and each is another one.
+func (l *lender) untaken(spec listen.Spec) int {
+	for i, h := range l.Listeners {
+		if h.Spec == spec.String() && !l.taken[i] {
+			return i
+		}
+	}
+	return -1
 }
 
 // closeUnserved closes the lender's sockets of addresses that this server does not
