@@ -8,17 +8,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
 	// answerLimit is what a start may take.
 	answerLimit = 30 * time.Second
-	// stopLimit is what a graceful stop may take, before the process is killed.
-	stopLimit = 10 * time.Second
 	// lastLines is how much of a log an error quotes, in bytes.
 	lastLines = 2000
 )
@@ -29,13 +29,17 @@ type process struct {
 	cmd     *exec.Cmd
 	log     string // path
 	started time.Time
-	ended   chan struct{} // closed when it was waited for
+	ending  syscall.Signal // asks it to end gracefully
+	// ended is closed when it has ended. It is not yet reaped then, so that nobody
+	// else can have its pid, nor its process group's.
+	ended chan struct{}
 }
 
-// launch starts a program in dir, with its output in a log there. A process group
-// of its own keeps Ctrl-C from it, and lets it be ended as a whole.
+// launch starts a program in dir, with its output in a log there and its temporary
+// files. A process group of its own keeps Ctrl-C from it.
 func launch(dir string, env []string, argv ...string) (*process, error) {
-	p := &process{name: filepath.Base(argv[0]), ended: make(chan struct{})}
+	raiseFileLimit()
+	p := &process{name: filepath.Base(argv[0]), ending: syscall.SIGTERM, ended: make(chan struct{})}
 	log, err := os.CreateTemp(dir, p.name+"-*.log")
 	if err != nil {
 		return nil, err
@@ -43,7 +47,7 @@ func launch(dir string, env []string, argv ...string) (*process, error) {
 	defer log.Close()
 	p.log = log.Name()
 	p.cmd = exec.Command(argv[0], argv[1:]...)
-	p.cmd.Dir, p.cmd.Env = dir, append(cleanEnviron(), env...)
+	p.cmd.Dir, p.cmd.Env = dir, append(cleanEnviron(), append([]string{"TMPDIR=" + dir}, env...)...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.started = time.Now()
@@ -51,11 +55,26 @@ func launch(dir string, env []string, argv ...string) (*process, error) {
 		return nil, fmt.Errorf("%s: %w", p.name, err)
 	}
 	go func() { // until it ends, which stop sees to
-		_ = p.cmd.Wait() // told by ended; the log says why
+		for unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+		}
 		close(p.ended)
 	}()
 	return p, nil
 }
+
+// mostFiles is enough for a server of ten thousand connections.
+const mostFiles = 1 << 16
+
+// raiseFileLimit lets servers that do not raise their own limit have as many
+// connections as those that do. A child inherits the limit only when it was set:
+// the runtime takes back what it raises by itself.
+var raiseFileLimit = sync.OnceFunc(func() {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
+		limit.Cur = min(limit.Max, mostFiles)
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) // a load that needs more will say so
+	}
+})
 
 // cleanEnviron is without what would configure the server that is measured.
 func cleanEnviron() []string {
@@ -83,29 +102,13 @@ func (p *process) await(ctx context.Context, ready func() error) error {
 		}
 		select {
 		case <-p.ended:
-			return p.failed(errors.New("it ended"))
+			return p.failed(errEnded)
 		case <-time.After(200 * time.Microsecond):
 		}
 	}
 }
 
-// stop ends the process gracefully, and what is left of its group at once.
-func (p *process) stop() error {
-	pid := p.cmd.Process.Pid
-	_ = syscall.Kill(pid, syscall.SIGTERM) // or it has ended
-	var err error
-	select {
-	case <-p.ended:
-	case <-time.After(stopLimit):
-		err = p.failed(fmt.Errorf("it did not stop within %v", stopLimit))
-	}
-	// Its group: the kernel may take a moment to end those that are killed.
-	for syscall.Kill(-pid, syscall.SIGKILL) == nil {
-		time.Sleep(time.Millisecond)
-	}
-	<-p.ended
-	return err
-}
+var errEnded = errors.New("it ended")
 
 // failed adds the end of the log.
 func (p *process) failed(err error) error {
@@ -114,39 +117,6 @@ func (p *process) failed(err error) error {
 		text = text[len(text)-lastLines:]
 	}
 	return fmt.Errorf("%s: %w; its log ends:\n%s", p.name, err, text)
-}
-
-// pids are the process and its descendants.
-func (p *process) pids() ([]int, error) {
-	all := []int{p.cmd.Process.Pid}
-	for i := 0; i < len(all); i++ {
-		children, err := childrenOf(all[i])
-		if err != nil && i == 0 {
-			return nil, fmt.Errorf("%s: %w", p.name, err)
-		}
-		all = append(all, children...)
-	}
-	return all, nil
-}
-
-// childrenOf are those of every thread: each may have started some.
-func childrenOf(pid int) (children []int, err error) {
-	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	if err != nil || len(threads) == 0 {
-		return nil, fmt.Errorf("process %d is gone", pid)
-	}
-	for _, t := range threads {
-		text, err := os.ReadFile(t)
-		if err != nil {
-			continue // the thread has ended
-		}
-		for field := range strings.FieldsSeq(string(text)) {
-			if child, err := strconv.Atoi(field); err == nil {
-				children = append(children, child)
-			}
-		}
-	}
-	return children, nil
 }
 
 // freeAddress is one of the loopback that was free just now.

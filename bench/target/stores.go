@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 )
 
 // opened is a store that was started for a target.
@@ -96,6 +97,9 @@ func openPostgres(ctx context.Context, dir string) (o opened, err error) {
 		return slices.Concat(as, []string{filepath.Join(bin, "postgres"), "-D", data, "-p", port, "-h", "127.0.0.1", "-k", home, "-c", "max_connections=200"})
 	})
 	o.free = free
+	if o.process != nil {
+		o.process.ending = syscall.SIGINT // a TERM would wait for clients
+	}
 	if err != nil {
 		return o, err
 	}
