@@ -35,8 +35,8 @@ Lists are separated by commas. Each target meets every load: all workloads, numb
 of keys, connections and sizes of values with each other. Rounds alternate.
 
 targets: fondue fondue-shared constant nginx-lua nginx-constant go-redis
-         fastapi-global fastapi-redis fastapi-manager fastapi-syncmanager
-         fastapi-postgres fastapi-sqlite, or all; with /workers=N one of them
+         fastapi-global fastapi-redis fastapi-manager fastapi-manager-lock
+         fastapi-syncmanager fastapi-postgres fastapi-sqlite, or all; with /workers=N one of them
 workloads: increment increment-uniform increment-zipf report mixed get put
 
 `

@@ -21,7 +21,7 @@ func All(b Binaries, workers []int) []Target {
 	}
 	all = append(all, GoRedis{b.GoRedis})
 	for _, n := range workers {
-		for _, store := range []string{"global", "redis", "manager", "syncmanager", "postgres", "sqlite"} {
+		for _, store := range []string{"global", "redis", "manager", "manager-lock", "syncmanager", "postgres", "sqlite"} {
 			all = append(all, FastAPI{store, n})
 		}
 	}

@@ -50,9 +50,7 @@ func (f Fondue) Start(ctx context.Context, dir string) (Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &running{address: address, unix: filepath.Join(dir, "s"), routes: counting()}
-	r.routes["get"] = route{"GET", "/v1/keys/%s"}
-	r.routes["put"] = route{"PUT", "/v1/keys/%s"}
+	r := &running{address: address, unix: filepath.Join(dir, "s"), routes: keyed(counting())}
 	argv := []string{
 		binary, "serve", "--listen", address, "--listen", "unix:" + r.unix,
 		"--region", filepath.Join(dir, "region"), "--workers", strconv.Itoa(f.Workers), "--accept", f.Accept,

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/fondue-server/fondue/bench/result"
 )
@@ -32,6 +33,7 @@ type store struct {
 	title    string
 	exact    bool
 	preload  bool // under gunicorn --preload
+	values   bool // besides counters
 	module   string
 	packages string
 	programs []string
@@ -40,21 +42,22 @@ type store struct {
 }
 
 var stores = map[string]store{
-	"global":      {title: "a plain global"},
-	"redis":       {title: "Redis", exact: true, module: "redis.asyncio", packages: "redis-server python3-redis", programs: []string{"redis-server"}, open: openRedis},
-	"manager":     {title: "a Manager dict, gunicorn --preload", preload: true},
-	"syncmanager": {title: "a manager's server, with a lock", exact: true, open: openManager},
-	"postgres":    {title: "PostgreSQL", exact: true, module: "asyncpg", packages: "postgresql python3-asyncpg", programs: []string{"psql"}, open: openPostgres},
-	"sqlite":      {title: "SQLite", exact: true, open: openSQLite},
+	"global":       {title: "a plain global"},
+	"redis":        {title: "Redis", exact: true, values: true, module: "redis.asyncio", packages: "redis-server python3-redis", programs: []string{"redis-server"}, open: openRedis},
+	"manager":      {title: "a Manager dict, gunicorn --preload", preload: true},
+	"manager-lock": {title: "a Manager dict and lock, gunicorn --preload", exact: true, preload: true},
+	"syncmanager":  {title: "a manager's server, with a lock", exact: true, open: openManager},
+	"postgres":     {title: "PostgreSQL", exact: true, module: "asyncpg", packages: "postgresql python3-asyncpg", programs: []string{"psql"}, open: openPostgres},
+	"sqlite":       {title: "SQLite", exact: true, open: openSQLite},
 }
 
 // Describe tells what it is. The globals of several workers are none of them the
-// count, which reading one back shows.
+// count, which reading one back shows; that of one worker is.
 func (f FastAPI) Describe() result.Target {
 	s := stores[f.Store]
 	return result.Target{
 		Name: fmt.Sprintf("fastapi-%s/workers=%d", f.Store, f.Workers), Title: fmt.Sprintf("FastAPI, %s, %d workers", s.title, f.Workers),
-		Workers: f.Workers, Exact: s.exact,
+		Workers: f.Workers, Exact: s.exact || f.Store == "global" && f.Workers == 1,
 	}
 }
 
@@ -97,7 +100,10 @@ func (f FastAPI) Start(ctx context.Context, dir string) (Running, error) {
 	}
 	s := stores[f.Store]
 	r := &running{address: address, routes: counting()}
-	env := []string{"STORE=" + f.Store, "PYTHONDONTWRITEBYTECODE=1"}
+	if s.values {
+		r.routes = keyed(r.routes)
+	}
+	env := []string{"STORE=" + strings.ReplaceAll(f.Store, "-", "_"), "PYTHONDONTWRITEBYTECODE=1"}
 	if s.open != nil {
 		o, err := s.open(ctx, dir)
 		if o.process != nil {

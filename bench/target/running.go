@@ -115,6 +115,13 @@ func counting() map[string]route {
 	}
 }
 
+// keyed adds the routes of values to those of counters.
+func keyed(routes map[string]route) map[string]route {
+	routes["get"] = route{"GET", "/v1/keys/%s"}
+	routes["put"] = route{"PUT", "/v1/keys/%s"}
+	return routes
+}
+
 // versionOf is the first line that a program says of itself.
 func versionOf(argv ...string) string {
 	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()

@@ -38,7 +38,7 @@ func open(ctx context.Context, dir string, argv func(port string) []string) (ope
 
 func openRedis(ctx context.Context, dir string) (opened, error) {
 	return open(ctx, dir, func(port string) []string {
-		return []string{"redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", dir}
+		return []string{"redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--maxclients", "20000", "--dir", dir}
 	})
 }
 
@@ -46,8 +46,16 @@ func openManager(ctx context.Context, dir string) (opened, error) {
 	return open(ctx, dir, func(string) []string { return []string{python, filepath.Join(dir, "manager_server.py")} })
 }
 
-func openSQLite(_ context.Context, dir string) (opened, error) {
-	return opened{env: []string{"STORE_FILE=" + filepath.Join(dir, "counts.sqlite")}}, nil
+// openSQLite makes the file first: workers that all turn to the write-ahead log at
+// their start would get in each other's way.
+func openSQLite(ctx context.Context, dir string) (opened, error) {
+	o := opened{env: []string{"STORE_FILE=" + filepath.Join(dir, "counts.sqlite")}}
+	made := exec.CommandContext(ctx, python, filepath.Join(dir, "store_sqlite.py"))
+	made.Env = append(cleanEnviron(), o.env...)
+	if out, err := made.CombinedOutput(); err != nil {
+		return o, fmt.Errorf("sqlite: %w: %s", err, out)
+	}
+	return o, nil
 }
 
 func portOf(address string) string {

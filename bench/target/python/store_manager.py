@@ -1,5 +1,6 @@
 """The dict of a multiprocessing.Manager that gunicorn --preload starts before it
-forks: reading, adding and writing back are three calls, as people write them."""
+forks: reading, adding and writing back are calls of their own, as people write
+them, and lose increments."""
 
 import multiprocessing
 
@@ -14,8 +15,9 @@ async def open():
 
 
 def add(key):
-    counts[key] = counts.get(key, 0) + 1
-    return counts[key]
+    count = counts.get(key, 0) + 1
+    counts[key] = count
+    return count
 
 
 async def increment(key):

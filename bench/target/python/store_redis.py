@@ -1,4 +1,4 @@
-"""Redis, by INCR."""
+"""Redis, by INCR, and its strings for values."""
 
 import os
 
@@ -18,3 +18,11 @@ async def increment(key):
 
 async def report(key):
     return int(await client.get(key) or 0)
+
+
+async def get(key):
+    return await client.get(key)
+
+
+async def put(key, value):
+    await client.set(key, value)
