@@ -95,14 +95,17 @@ bench-build: ## Build bin/bench and the servers that it brings along
 	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/constant ./bench/constant
 	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/goredis ./bench/goredis
 
-# Debian's packages of the servers that bench compares with.
-PEERS := nginx libnginx-mod-http-lua redis-server postgresql python3-fastapi uvicorn gunicorn python3-redis python3-asyncpg
+# Debian's packages of the servers that bench compares with, and what makes Python's as fast as they can be:
+# uvicorn and redis use the last three where they are.
+PEERS := nginx libnginx-mod-http-lua redis-server postgresql python3-fastapi uvicorn gunicorn python3-redis python3-asyncpg \
+	python3-uvloop python3-httptools python3-hiredis
 
 bench-peers: ## Install what bench compares with, where it may, or say what to install
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get install -y -q $(PEERS); \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -q $(PEERS); \
+		echo 'bench starts servers of its own: where these packages started some, you may disable them'; \
 	else \
-		echo 'bench-peers: not root, or no apt-get; install: $(PEERS)'; \
+		echo 'bench-peers: not root, or no apt-get; apt-get install $(strip $(PEERS))'; \
 	fi
 
 clean: ## Remove what was built

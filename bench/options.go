@@ -95,6 +95,9 @@ func (o *options) config() (run.Config, error) {
 		return run.Config{}, err
 	}
 	o.binaries.Region = regionFor(loads)
+	for _, l := range loads {
+		o.binaries.Connections = max(o.binaries.Connections, l.Connections)
+	}
 	targets, err := target.Named(target.All(o.binaries, workers), names)
 	if err != nil {
 		return run.Config{}, err

@@ -10,6 +10,7 @@ import (
 type Binaries struct {
 	Fondue, Constant, GoRedis string
 	Region                    int64 // bytes of Fondue's region; 0: its default
+	Connections               int   // the most that a load has; 0: few
 }
 
 // All is every target at each number of workers, the nearest ones first. Fondue
@@ -17,7 +18,7 @@ type Binaries struct {
 func All(b Binaries, workers []int) []Target {
 	var all []Target
 	for _, n := range workers {
-		all = append(all, Fondue{b.Fondue, n, "reuseport", b.Region}, Fondue{b.Fondue, n, "shared", b.Region}, Constant{b.Constant, n}, Nginx{Workers: n}, Nginx{Workers: n, Constant: true})
+		all = append(all, Fondue{b.Fondue, n, "reuseport", b.Region}, Fondue{b.Fondue, n, "shared", b.Region}, Constant{b.Constant, n}, Nginx{Workers: n, Connections: b.Connections}, Nginx{Workers: n, Constant: true, Connections: b.Connections})
 	}
 	all = append(all, GoRedis{b.GoRedis})
 	for _, n := range workers {

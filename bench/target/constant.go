@@ -32,8 +32,10 @@ func (c Constant) Missing() string {
 	return ""
 }
 
-// Versions are those of the binary's maker.
-func (c Constant) Versions() map[string]string { return nil }
+// Versions is that of the server that is built in.
+func (c Constant) Versions() map[string]string {
+	return map[string]string{"fasthttp": versionOfModule(c.Binary, "github.com/valyala/fasthttp")}
+}
 
 // Start runs it.
 func (c Constant) Start(ctx context.Context, dir string) (Running, error) {

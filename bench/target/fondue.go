@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fondue-server/fondue/bench/result"
@@ -37,7 +38,7 @@ func (f Fondue) Missing() string {
 
 // Versions asks the binary.
 func (f Fondue) Versions() map[string]string {
-	return map[string]string{"fondue": versionOf(f.Binary, "version")}
+	return map[string]string{"fondue": strings.TrimPrefix(saidBy(f.Binary, "version"), "fondue ")}
 }
 
 // Start runs it over a region in dir.

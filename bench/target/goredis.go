@@ -24,9 +24,13 @@ func (g GoRedis) Missing() string {
 	return missing("redis-server", "redis-server")
 }
 
-// Versions asks Redis.
+// Versions are Redis's and those of the client and the server that are built in.
 func (g GoRedis) Versions() map[string]string {
-	return map[string]string{"redis": versionOf("redis-server", "--version")}
+	return map[string]string{
+		"redis":    versionOf("redis-server", "--version"),
+		"go-redis": versionOfModule(g.Binary, "github.com/redis/go-redis/v9"),
+		"fasthttp": versionOfModule(g.Binary, "github.com/valyala/fasthttp"),
+	}
 }
 
 // Start runs Redis, then the front end.
@@ -39,7 +43,7 @@ func (g GoRedis) Start(ctx context.Context, dir string) (Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &running{address: address, routes: counting()}
+	r := &running{address: address, routes: keyed(counting())}
 	store, err := openRedis(ctx, dir)
 	if store.process != nil {
 		r.needs = append(r.needs, store.process)

@@ -21,7 +21,15 @@ const luaModule = "/usr/lib/nginx/modules/ngx_http_lua_module.so"
 type Nginx struct {
 	Workers  int
 	Constant bool
+	// Connections is how many a worker must be ready for: each takes memory from the
+	// start. Below Debian's number that one counts.
+	Connections int
 }
+
+const (
+	nginxConnections = 768 // Debian's
+	nginxOwn         = 64  // of a worker for itself: listeners, channels, who asks for counts
+)
 
 // Describe tells what it is.
 func (n Nginx) Describe() result.Target {
@@ -52,7 +60,7 @@ func (n Nginx) Start(ctx context.Context, dir string) (Running, error) {
 	if os.Geteuid() == 0 {
 		user = "user root;"
 	}
-	conf := strings.NewReplacer("@USER@", user, "@WORKERS@", fmt.Sprint(n.Workers), "@ADDRESS@", address, "@UNIX@", filepath.Join(dir, "s"), "@DIR@", dir,
+	conf := strings.NewReplacer("@USER@", user, "@WORKERS@", fmt.Sprint(n.Workers), "@CONNECTIONS@", fmt.Sprint(max(nginxConnections, n.Connections+nginxOwn)), "@ADDRESS@", address, "@UNIX@", filepath.Join(dir, "s"), "@DIR@", dir,
 		"@MODULES@", filepath.Dir(luaModule)).Replace(nginxConf)
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {

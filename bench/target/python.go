@@ -32,9 +32,10 @@ type FastAPI struct {
 type store struct {
 	title    string
 	exact    bool
-	preload  bool // under gunicorn --preload
-	values   bool // besides counters
-	module   string
+	preload  bool     // under gunicorn --preload
+	values   bool     // besides counters
+	module   string   // that the application imports
+	clients  []string // packages of Python between it and the store
 	packages string
 	programs []string
 	// open starts what the store needs; nil for nothing.
@@ -43,11 +44,11 @@ type store struct {
 
 var stores = map[string]store{
 	"global":       {title: "a plain global"},
-	"redis":        {title: "Redis", exact: true, values: true, module: "redis.asyncio", packages: "redis-server python3-redis", programs: []string{"redis-server"}, open: openRedis},
+	"redis":        {title: "Redis", exact: true, values: true, module: "redis.asyncio", clients: []string{"redis", "hiredis"}, packages: "redis-server python3-redis", programs: []string{"redis-server"}, open: openRedis},
 	"manager":      {title: "a Manager dict, gunicorn --preload", preload: true},
 	"manager-lock": {title: "a Manager dict and lock, gunicorn --preload", exact: true, preload: true},
 	"syncmanager":  {title: "a manager's server, with a lock", exact: true, open: openManager},
-	"postgres":     {title: "PostgreSQL", exact: true, module: "asyncpg", packages: "postgresql python3-asyncpg", programs: []string{"psql"}, open: openPostgres},
+	"postgres":     {title: "PostgreSQL", exact: true, module: "asyncpg", clients: []string{"asyncpg"}, packages: "postgresql python3-asyncpg", programs: []string{"psql"}, open: openPostgres},
 	"sqlite":       {title: "SQLite", exact: true, open: openSQLite},
 }
 
@@ -80,13 +81,25 @@ func (f FastAPI) Missing() string {
 	return missing(s.packages, s.programs...)
 }
 
-// Versions are those of the interpreter and its packages.
+// Versions are those of the interpreter, of what is in a request's way, and of the
+// store. uvicorn uses uvloop and httptools where they are, and redis hiredis.
 func (f FastAPI) Versions() map[string]string {
-	return map[string]string{
-		"python":  versionOf(python, "--version"),
-		"fastapi": versionOf(python, "-c", "import fastapi; print(fastapi.__version__)"),
-		"uvicorn": versionOf(python, "-m", "uvicorn", "--version"),
+	s := stores[f.Store]
+	packages := []string{"fastapi", "uvicorn", "uvloop", "httptools"}
+	if s.preload {
+		packages = append(packages, "gunicorn")
 	}
+	all := versionsOfPython(append(packages, s.clients...)...)
+	switch f.Store {
+	case "redis":
+		all["redis-py"], all["redis"] = all["redis"], versionOf("redis-server", "--version")
+	case "postgres":
+		all["postgresql"] = versionOf(filepath.Join(postgresBin(), "postgres"), "--version")
+	}
+	if f.Store != "sqlite" {
+		delete(all, "sqlite")
+	}
+	return all
 }
 
 // Start runs the store, then the application.
@@ -120,7 +133,10 @@ func (f FastAPI) Start(ctx context.Context, dir string) (Running, error) {
 	}
 	workers := strconv.Itoa(f.Workers)
 	if s.preload {
-		r.server, err = launch(dir, env, python, "-m", "gunicorn", "--preload", "--bind", address, "--workers", workers, "--worker-class", "uvicorn.workers.UvicornWorker", "--log-level", "warning", "app:app")
+		// A worker that is told to end while it boots does not hear it, and is killed
+		// when the time for a graceful end is over.
+		r.server, err = launch(dir, env, python, "-m", "gunicorn", "--preload", "--bind", address, "--workers", workers, "--worker-class", "uvicorn.workers.UvicornWorker",
+			"--graceful-timeout", "2", "--log-level", "warning", "app:app")
 	} else {
 		r.server, err = launch(dir, env, python, "-m", "uvicorn", "--host", host, "--port", port, "--workers", workers, "--log-level", "warning", "--no-access-log", "app:app")
 	}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -120,14 +118,4 @@ func keyed(routes map[string]route) map[string]route {
 	routes["get"] = route{"GET", "/v1/keys/%s"}
 	routes["put"] = route{"PUT", "/v1/keys/%s"}
 	return routes
-}
-
-// versionOf is the first line that a program says of itself.
-func versionOf(argv ...string) string {
-	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
-	if err != nil {
-		return ""
-	}
-	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	return strings.TrimSpace(strings.TrimPrefix(line, filepath.Base(argv[0])))
 }

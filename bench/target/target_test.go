@@ -2,6 +2,9 @@ package target
 
 import (
 	"context"
+	"errors"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +35,10 @@ func build(t *testing.T) Binaries {
 func TestTargets(t *testing.T) {
 	t.Parallel()
 	binaries := build(t)
+	before, err := filepath.Glob(filepath.Join(os.TempDir(), "bench-postgres-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Run("start fails", func(t *testing.T) { testStartFails(t, binaries) })
 	for _, target := range All(binaries, []int{2}) {
 		d := target.Describe()
@@ -41,7 +48,8 @@ func TestTargets(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			r, err := target.Start(ctx, t.TempDir())
+			dir := t.TempDir()
+			r, err := target.Start(ctx, dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,31 +57,103 @@ func TestTargets(t *testing.T) {
 			if err != nil || len(pids) < 1 {
 				t.Errorf("processes %v, %v", pids, err)
 			}
-			method, path, ok := r.Request("increment")
-			if !ok || method != "GET" {
-				t.Fatalf("increment: %s %s, %v", method, path, ok)
-			}
-			for range 3 {
-				if err := r.(*running).probe(strings.Replace(path, "%s", "k", 1)); err != nil {
-					t.Error(err)
-				}
-			}
-			if n, err := r.Count("k"); !r.(*running).uncounted && (err != nil || d.Exact && n != 3) {
-				t.Errorf("count %d, %v", n, err)
-			}
+			checkCount(t, r.(*running), d.Exact)
+			checkValues(t, r)
 			if r.Took() <= 0 || len(r.Command()) == 0 {
 				t.Errorf("started by %v in %v", r.Command(), r.Took())
 			}
 			if err := r.Stop(); err != nil {
 				t.Error(err)
 			}
-			for _, pid := range pids {
-				if _, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid), "exe")); err == nil {
+			for _, pid := range append(pids, workingIn(t, dir)...) {
+				if living(pid) {
 					t.Errorf("process %d is left", pid)
+				}
+			}
+			for name, version := range target.Versions() {
+				if version == "" {
+					t.Errorf("no version of %s", name)
 				}
 			}
 		})
 	}
+	if left, err := filepath.Glob(filepath.Join(os.TempDir(), "bench-postgres-*")); err != nil || len(left) > len(before) {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// checkCount adds 1 three times, by GET and by POST.
+func checkCount(t *testing.T, r *running, exact bool) {
+	t.Helper()
+	_, path, ok := r.Request("increment")
+	if !ok {
+		t.Fatal("no increment")
+	}
+	for _, method := range []string{"GET", "POST", "GET"} {
+		if status, body := ask(t, r, method, path, ""); status != http.StatusOK || !strings.HasPrefix(strings.ReplaceAll(body, " ", ""), `{"key":`) {
+			t.Errorf("%s %s: %d %q", method, path, status, body)
+		}
+	}
+	n, err := r.Count("k")
+	switch {
+	case r.uncounted && errors.Is(err, errors.ErrUnsupported):
+	case err != nil || exact && n != 3 || n > 3:
+		t.Errorf("count %d, %v", n, err)
+	}
+}
+
+// checkValues puts a value and reads it back, where the target has values.
+func checkValues(t *testing.T, r Running) {
+	t.Helper()
+	method, path, ok := r.Request("put")
+	if !ok {
+		return
+	}
+	const value = `"a value"`
+	if status, body := ask(t, r, method, path, value); status/100 != 2 {
+		t.Errorf("put: %d %q", status, body)
+	}
+	method, path, _ = r.Request("get")
+	if status, body := ask(t, r, method, path, ""); status != http.StatusOK || body != value {
+		t.Errorf("get: %d %q, want %q", status, body, value)
+	}
+}
+
+func ask(t *testing.T, r Running, method, path, body string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.Address()+strings.Replace(path, "%s", "k", 1), strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+// workingIn are the processes whose working directory is a given one: all that a
+// target starts begin there.
+func workingIn(t *testing.T, dir string) (pids []int) {
+	t.Helper()
+	links, err := filepath.Glob("/proc/[0-9]*/cwd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range links {
+		if where, err := os.Readlink(link); err == nil && strings.HasPrefix(where, dir) {
+			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link))); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
 }
 
 func testStartFails(t *testing.T, b Binaries) {
