@@ -142,9 +142,7 @@ func TestConfigChanges(t *testing.T) {
 		t.Errorf("%d bytes of lines since the access log is off, %v", len(after)-len(before), err)
 	}
 	load.Stop()
-	if load.Broken.Load() > 0 || load.Odd.Load() > 0 || load.Refused.Load() > 0 {
-		t.Errorf("%d broken, %d refused, %d odd: %v", load.Broken.Load(), load.Refused.Load(), load.Odd.Load(), load.FirstError())
-	}
+	wantNoFailure(t, load)
 	wantExact(t, count(t, s.Server, "k"), load)
 	s.Get("/v1/region").WantStatus(200).Decode(&policy)
 	if policy.Evict != "none" || policy.MaxValue <= 4<<10 {

@@ -57,9 +57,7 @@ func TestReloads(t *testing.T) {
 				pause(load)
 			}
 			load.Stop()
-			if load.Broken.Load() > 0 || load.Odd.Load() > 0 || load.Refused.Load() > 0 {
-				t.Errorf("%d broken, %d refused, %d odd: %v", load.Broken.Load(), load.Refused.Load(), load.Odd.Load(), load.FirstError())
-			}
+			wantNoFailure(t, load)
 			wantExact(t, count(t, s, "k"), load)
 			t.Logf("%d reloads, %d requests, none failed", reloads, load.Acked.Load())
 			e2e.Eventually(t, time.Minute, "the old workers to leave", func() bool { return len(region.Slots()) == 4 })
@@ -89,9 +87,7 @@ func TestRecycled(t *testing.T) {
 	const text = "it is over its limit"
 	e2e.Eventually(t, requestsLimit, "six workers over their limit", func() bool { return strings.Count(s.Log(), text) >= 6 })
 	load.Stop()
-	if load.Broken.Load() > 0 || load.Odd.Load() > 0 || load.Refused.Load() > 0 {
-		t.Errorf("%d broken, %d refused, %d odd: %v", load.Broken.Load(), load.Refused.Load(), load.Odd.Load(), load.FirstError())
-	}
+	wantNoFailure(t, load)
 	wantExact(t, count(t, s, "k"), load)
 	s.Stop()
 }

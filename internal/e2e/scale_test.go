@@ -51,9 +51,7 @@ func TestUpAndDown(t *testing.T) {
 				e2e.Eventually(t, time.Minute, "the others to leave", func() bool { return len(region.Slots()) == 2 })
 			}
 			load.Stop()
-			if load.Broken.Load() > 0 || load.Odd.Load() > 0 || load.Refused.Load() > 0 {
-				t.Errorf("%d broken, %d refused, %d odd: %v", load.Broken.Load(), load.Refused.Load(), load.Odd.Load(), load.FirstError())
-			}
+			wantNoFailure(t, load)
 			wantExact(t, count(t, s, "k"), load)
 			t.Logf("%d up and down, %d requests", rounds*(most-1), load.Acked.Load())
 			s.Check()

@@ -80,31 +80,34 @@ func (s *Server) Heir() int { return s.said("upgrading:") }
 
 // endHeirs ends the processes of upgrades that a failed test has lost sight of.
 func (s *Server) endHeirs() {
-	for line := range strings.Lines(s.Log()) {
-		var l struct {
-			Message string `json:"msg"`
-			PID     int    `json:"pid"`
+	for _, pid := range s.pidsSaid("upgrading:") {
+		if s.isOurs(pid) {
+			s.tb.Errorf("the new master %d is left", pid)
+			_ = syscall.Kill(pid, syscall.SIGKILL) // or it has ended
 		}
-		if json.Unmarshal([]byte(line), &l) != nil || !strings.HasPrefix(l.Message, "upgrading:") || !s.isOurs(l.PID) {
-			continue
-		}
-		s.tb.Errorf("the new master %d is left", l.PID)
-		_ = syscall.Kill(l.PID, syscall.SIGKILL) // or it has ended
 	}
 }
 
-// said is the pid in the last line of the log that begins so, 0 for none.
-func (s *Server) said(what string) (pid int) {
+// said is the last of pidsSaid, 0 for none.
+func (s *Server) said(what string) int {
+	if pids := s.pidsSaid(what); len(pids) > 0 {
+		return pids[len(pids)-1]
+	}
+	return 0
+}
+
+// pidsSaid are the pids in the lines of the log that begin so.
+func (s *Server) pidsSaid(what string) (pids []int) {
 	for line := range strings.Lines(s.Log()) {
 		var l struct {
 			Message string `json:"msg"`
 			PID     int    `json:"pid"`
 		}
 		if json.Unmarshal([]byte(line), &l) == nil && strings.HasPrefix(l.Message, what) {
-			pid = l.PID
+			pids = append(pids, l.PID)
 		}
 	}
-	return pid
+	return pids
 }
 
 // KillHeir ends the process that an upgrade has started, unless it has ended.

@@ -142,9 +142,7 @@ func TestUser(t *testing.T) {
 	workers(1)
 	pause(load)
 	load.Stop()
-	if load.Broken.Load() > 0 || load.Refused.Load() > 0 || load.Odd.Load() > 0 {
-		t.Errorf("%d broken, %d refused, %d odd: %v", load.Broken.Load(), load.Refused.Load(), load.Odd.Load(), load.FirstError())
-	}
+	wantNoFailure(t, load)
 	if strings.Contains(s.Log(), `"level":"ERROR"`) {
 		t.Errorf("errors in the log:\n%s", s.Log())
 	}

@@ -3,7 +3,6 @@ package master
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"github.com/fondue-server/fondue/internal/handoff"
@@ -41,19 +40,10 @@ func openAccessFile(path string) (fd int, err error) {
 	case errors.Is(err, unix.ENOENT):
 		return 0, fmt.Errorf("%w; make its directory or name another file", unix.ENOENT)
 	case err != nil:
-		return 0, fmt.Errorf("%w; name a file that this user may write", withoutPath(err))
+		return 0, fmt.Errorf("%w; name a file that this user may write", bare(err))
 	}
 	defer f.Close()
 	return unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-}
-
-// withoutPath is what the system said: the caller names the path.
-func withoutPath(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
 }
 
 // reopenAccessLog opens the file at the path anew, under the descriptor that it

@@ -255,35 +255,3 @@ func (m *Master) takeOver() error {
 	}
 	return nil
 }
-
-// startHeir starts the program anew with all that an heir needs.
-func (m *Master) startHeir(procs processes) (pid int, channel net.Conn, err error) {
-	if os.Getpid() == 1 {
-		return 0, nil, errors.New("this is process 1, whose end is that of its container; start another container instead")
-	}
-	id := m.tenancy.store.ID()
-	u := handoff.Upgrade{PID: os.Getpid(), Slot: id.Slot, Generation: id.Generation, Instance: m.tenancy.region.Info().Instance}
-	var descriptors []int
-	for _, l := range m.listeners {
-		u.Listeners = append(u.Listeners, l.Hand(func(fd int) int {
-			descriptors = append(descriptors, fd)
-			return handoff.FirstFD + len(descriptors) - 1
-		}))
-	}
-	return procs.spawnHeir(m.cfg.Command, u, descriptors)
-}
-
-// handOver leaves the listeners to an heir, but those that it does not serve.
-func (m *Master) handOver(dropped []int) {
-	for i, l := range m.listeners {
-		if !slices.Contains(dropped, i) {
-			l.Lend()
-		} else if err := l.CloseDoor(); err != nil {
-			m.cfg.Log.Error("a listener could not be closed to new connections", "listen", l.String(), "reason", err)
-		}
-	}
-	// The pid file is the heir's to replace, and to remove.
-	m.pidFile.own = nil
-	// From here on the heir is in charge.
-	m.tenancy.store.SetState(shm.StateDraining)
-}

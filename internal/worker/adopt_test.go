@@ -20,6 +20,23 @@ func (p *process) hand(t *testing.T, socket int) {
 	}
 }
 
+// queueOfAnother is a listening socket that nobody accepts from, and its address.
+func queueOfAnother(t *testing.T) (addr string, socket int) {
+	t.Helper()
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	other, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket = duplicate(t, other.(*net.TCPListener))
+	t.Cleanup(func() {
+		unix.Close(socket)
+		other.Close()
+	})
+	return other.Addr().String(), socket
+}
+
 // TestAdoption: a worker serves what waits in the queue of a socket that it is
 // handed, and none that comes later.
 func TestAdoption(t *testing.T) {
@@ -27,21 +44,13 @@ func TestAdoption(t *testing.T) {
 	region, master := newRegion(t)
 	p := spawn(t, region, master, nil)
 	p.awaitReady(t)
-	var config net.ListenConfig
-	config.SetMultipathTCP(false)
-	other, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	socket := duplicate(t, other.(*net.TCPListener))
-	defer unix.Close(socket)
+	addr, socket := queueOfAnother(t)
 	hand := func() { p.hand(t, socket) }
 	const waiting = 300
 	for round := range 2 {
 		var clients []*client
 		for range waiting {
-			c, err := dial("tcp", other.Addr().String(), 20*time.Second)
+			c, err := dial("tcp", addr, 20*time.Second)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,7 +66,7 @@ func TestAdoption(t *testing.T) {
 			}
 		}
 	}
-	late, err := dial("tcp", other.Addr().String(), 20*time.Second)
+	late, err := dial("tcp", addr, 20*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,19 +91,11 @@ func TestAdoptionOutOfDescriptors(t *testing.T) {
 	region, master := newRegion(t)
 	p := spawn(t, region, master, nil)
 	p.awaitReady(t)
-	var config net.ListenConfig
-	config.SetMultipathTCP(false)
-	other, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	socket := duplicate(t, other.(*net.TCPListener))
-	defer unix.Close(socket)
+	addr, socket := queueOfAnother(t)
 	p.limitDescriptors(t, 40)
 	clients := make([]*client, 80)
 	for i := range clients {
-		c, err := dial("tcp", other.Addr().String(), time.Minute)
+		c, err := dial("tcp", addr, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
