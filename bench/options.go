@@ -22,7 +22,7 @@ type options struct {
 	targets, workers, workloads, connections, keys, bytes string
 	network                                               string
 	newConnections                                        bool
-	pipeline, rounds, starts                              int
+	pipeline, rounds, starts, idle                        int
 	rate                                                  float64
 	round, warmup, settle                                 time.Duration
 	baseline, json, markdown, plots                       string
@@ -61,6 +61,7 @@ func newOptions() *options {
 	f.Float64Var(&o.rate, "rate", 0, "requests a second of an open loop; 0 is a closed one")
 	f.IntVar(&o.rounds, "rounds", 9, "rounds of each target under each load")
 	f.IntVar(&o.starts, "starts", 5, "starts of each target to measure")
+	f.IntVar(&o.idle, "idle", 1000, "idle connections to weigh at the last start; 0 for none")
 	f.DurationVar(&o.round, "round", 3*time.Second, "measured time of a round")
 	f.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "time before it that does not count")
 	f.DurationVar(&o.settle, "settle", time.Second, "time without requests before memory is read")
@@ -95,6 +96,7 @@ func (o *options) config() (run.Config, error) {
 		return run.Config{}, err
 	}
 	o.binaries.Region = regionFor(loads)
+	o.binaries.Connections = o.idle
 	for _, l := range loads {
 		o.binaries.Connections = max(o.binaries.Connections, l.Connections)
 	}
@@ -107,7 +109,7 @@ func (o *options) config() (run.Config, error) {
 		return run.Config{}, err
 	}
 	return run.Config{
-		Targets: targets, Loads: loads, Rounds: o.rounds, Starts: o.starts, Settle: o.settle,
+		Targets: targets, Loads: loads, Rounds: o.rounds, Starts: o.starts, Settle: o.settle, Idle: o.idle,
 		Generator: []string{self, generatorCommand}, Command: os.Args, Progress: os.Stderr,
 	}, nil
 }

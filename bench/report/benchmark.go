@@ -15,6 +15,7 @@ const units = `Unit req/s better=higher
 Unit lost assume=exact
 Unit rest-pss-bytes assume=exact
 Unit load-pss-bytes assume=exact
+Unit idle-conn-pss-bytes assume=exact
 `
 
 // Benchmark writes the report as Go benchmark lines, one for each round, which
@@ -34,6 +35,9 @@ func Benchmark(w io.Writer, r *result.Report) error {
 		for _, took := range t.Start {
 			fmt.Fprintf(buffer, "%s 1 %d ns/op\n", line("Start", t, ""), took)
 		}
+		if t.IdleConnections > 0 {
+			fmt.Fprintf(buffer, "%s %d %.0f idle-conn-pss-bytes\n", line("IdleConnection", t, ""), t.IdleConnections, t.IdleMemory())
+		}
 		if t.MemoryAtRest > 0 || t.MemoryAfterLoad > 0 {
 			fmt.Fprintf(buffer, "%s 1 %d rest-pss-bytes %d load-pss-bytes\n", line("Memory", t, ""), t.MemoryAtRest, t.MemoryAfterLoad)
 		}
@@ -49,7 +53,7 @@ func Benchmark(w io.Writer, r *result.Report) error {
 			for _, m := range []struct {
 				metric
 				unit string
-			}{{cpu, "cpu-ns/req"}, {user, "user-ns/req"}, {system, "system-ns/req"}, {p50, "p50-ns"}, {p99, "p99-ns"}, {p999, "p99.9-ns"}} {
+			}{{cpu, "cpu-ns/req"}, {user, "user-ns/req"}, {system, "system-ns/req"}, {p50, "p50-ns"}, {p99, "p99-ns"}, {p999, "p99.9-ns"}, {waited, "wait-ns/req"}} {
 				if value := m.of(round); !math.IsNaN(value) && !math.IsInf(value, 0) {
 					fmt.Fprintf(buffer, " %.0f %s", value, m.unit)
 				}

@@ -28,23 +28,23 @@ func (v *View) costGrid(load result.Load) *grid {
 
 // answerGrid has how long answers took, and whether the counters are right.
 func (v *View) answerGrid(load result.Load) *grid {
-	g := &grid{left: 1, head: []string{"target", p50.name, p99.name, p999.name, "acknowledged", "counted", "lost", "errors"}}
+	g := &grid{left: 1, head: []string{"target", p50.name, p99.name, p999.name, waited.name, "acknowledged", "counted", "lost", "errors"}}
 	for _, c := range v.cells(load) {
 		acknowledged, counted, lost := nothing, nothing, nothing
 		if c.Acknowledged != 0 || c.Counted != 0 {
 			acknowledged, counted, lost = whole(float64(c.Acknowledged)), whole(float64(c.Counted)), whole(float64(c.Lost()))
 		}
-		g.add(c.Target, p50.show(c), p99.show(c), p999.show(c), acknowledged, counted, lost, whole(float64(errorsOf(c))))
+		g.add(c.Target, p50.show(c), p99.show(c), p999.show(c), waited.show(c), acknowledged, counted, lost, whole(float64(errorsOf(c))))
 	}
 	return g
 }
 
 // targetGrid has what belongs to a target whatever its load.
 func (v *View) targetGrid() *grid {
-	g := &grid{left: 2, head: []string{"target", "what it is", "workers", "start-up, ms", "PSS at rest, MiB", "after the load, MiB"}}
+	g := &grid{left: 2, head: []string{"target", "what it is", "workers", "start-up, ms", "PSS at rest, MiB", "after the load, MiB", "an idle connection, KiB"}}
 	for _, t := range v.report.Targets {
 		g.add(t.Name, t.Title, strconv.Itoa(t.Workers), spreadText(stat.Of(floats(t.Start)), millis),
-			mebibytes(float64(t.MemoryAtRest)), mebibytes(float64(t.MemoryAfterLoad)))
+			mebibytes(float64(t.MemoryAtRest)), mebibytes(float64(t.MemoryAfterLoad)), decimals(t.IdleMemory()/1024))
 	}
 	return g
 }

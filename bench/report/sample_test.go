@@ -70,6 +70,9 @@ func sample(seed uint64, factor, drift float64) *result.Report {
 		}
 		k.MemoryAtRest = int64((3.5 + k.user/10) * float64(k.Workers) * (1 << 20))
 		k.MemoryAfterLoad = int64(float64(k.MemoryAtRest) * 1.15)
+		if k.Name != "fastapi-global" { // one that was not weighed
+			k.IdleConnections, k.MemoryIdle = 1000, k.MemoryAtRest+int64(1000*(9+k.user/20)*1024)
+		}
 		r.Targets = append(r.Targets, k.Target)
 		if k.Name[:6] == "fondue" {
 			k.user *= factor
@@ -98,6 +101,7 @@ func cellOf(k kind, load result.Load, random *rand.Rand, histograms bool) result
 		round := result.Round{Requests: int64(perSecond * load.Round.Seconds()), Elapsed: load.Round}
 		round.User = time.Duration(user * float64(round.Requests))
 		round.System = time.Duration(system * float64(round.Requests))
+		round.Waited = (round.User + round.System) / 2
 		h := hdrhistogram.New(1000, int64(time.Minute), 2)
 		for range 1500 {
 			// A long tail, as queues have it.

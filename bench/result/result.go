@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"time"
 )
 
@@ -46,6 +47,19 @@ type Target struct {
 	// Memory is the PSS of the process tree in bytes, at rest and after the load.
 	MemoryAtRest    int64 `json:"memory_at_rest"`
 	MemoryAfterLoad int64 `json:"memory_after_load"`
+	// MemoryIdle is the PSS with that many connections that have had an answer and
+	// do nothing. Both are 0 where it was not read.
+	MemoryIdle      int64 `json:"memory_idle,omitempty"`
+	IdleConnections int   `json:"idle_connections,omitempty"`
+}
+
+// IdleMemory is what an idle connection takes of the PSS, in bytes; NaN where it was
+// not read. What the first requests take once and for all is in it.
+func (t Target) IdleMemory() float64 {
+	if t.IdleConnections == 0 || t.MemoryAtRest == 0 {
+		return math.NaN()
+	}
+	return float64(t.MemoryIdle-t.MemoryAtRest) / float64(t.IdleConnections)
 }
 
 // Skipped is a target that could not run here.
@@ -111,6 +125,8 @@ type Round struct {
 	Elapsed  time.Duration `json:"elapsed"`  // nanoseconds
 	User     time.Duration `json:"user"`     // CPU of the server's process tree, nanoseconds
 	System   time.Duration `json:"system"`
+	// Waited is how long the threads of the tree were ready and had no CPU.
+	Waited time.Duration `json:"waited,omitempty"`
 	// Latency from when a request was sent, or in an open loop from when it was due.
 	Latency Latency `json:"latency"`
 }

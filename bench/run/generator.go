@@ -65,12 +65,16 @@ func follow(s *server, in io.Writer, out io.Reader) (load.Outcome, error) {
 	var (
 		mark    load.Mark
 		used    [2]proc.CPU
+		waited  [2]proc.Waits
 		outcome load.Outcome
 	)
 	for i := range used {
 		err := lines.Decode(&mark)
 		if err == nil {
 			used[i], err = proc.ReadCPU(s.PIDs)
+		}
+		if err == nil {
+			waited[i], err = readWaits(s)
 		}
 		if err == nil && i == 0 {
 			// An error is that of a pipe that ctx has closed, or of a generator that has
@@ -85,5 +89,14 @@ func follow(s *server, in io.Writer, out io.Reader) (load.Outcome, error) {
 		return load.Outcome{}, err
 	}
 	outcome.Round.User, outcome.Round.System = used[1].Since(used[0])
+	outcome.Round.Waited = waited[1].Since(waited[0])
 	return outcome, nil
+}
+
+func readWaits(s *server) (proc.Waits, error) {
+	pids, err := s.PIDs()
+	if err != nil {
+		return nil, err
+	}
+	return proc.ReadWaits(pids)
 }

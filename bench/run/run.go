@@ -28,6 +28,7 @@ type Config struct {
 	Rounds  int           // of each target under each load
 	Starts  int           // of each target, for the time to the first answer
 	Settle  time.Duration // without requests, before memory is read
+	Idle    int           // connections whose memory is read at the last start; 0: none
 	// Dir is where the servers keep their files; each start has a directory of its
 	// own in it, which is removed afterwards.
 	Dir string
@@ -95,8 +96,8 @@ type side struct {
 }
 
 func (r *runner) check() error {
-	if r.config.Rounds < 1 || r.config.Starts < 0 {
-		return errors.New("a run has 1 round or more, and 0 starts or more")
+	if r.config.Rounds < 1 || r.config.Starts < 0 || r.config.Idle < 0 {
+		return errors.New("a run has 1 round or more, and 0 starts and idle connections or more")
 	}
 	var names []string
 	for _, l := range r.config.Loads {

@@ -26,7 +26,7 @@ func measure(t *testing.T, ctx context.Context, progress *bytes.Buffer, loads []
 	t.Helper()
 	dir := t.TempDir()
 	c := Config{
-		Loads: loads, Rounds: 3, Starts: 2, Settle: time.Millisecond, Dir: dir,
+		Loads: loads, Rounds: 3, Starts: 2, Settle: time.Millisecond, Idle: 20, Dir: dir,
 		Generator: generator, Command: []string{"bench", "test"}, Progress: progress,
 	}
 	for _, f := range fakes {
@@ -62,7 +62,8 @@ func TestRun(t *testing.T) {
 		t.Fatalf("%d targets, %d cells; progress:\n%s", len(report.Targets), len(report.Cells), &progress)
 	}
 	for _, x := range report.Targets {
-		if len(x.Start) != 2 || x.Start[0] <= 0 || x.MemoryAtRest < 1<<20 || x.MemoryAfterLoad < 1<<20 || len(x.Command) == 0 {
+		if len(x.Start) != 2 || x.Start[0] <= 0 || x.MemoryAtRest < 1<<20 || x.MemoryAfterLoad < 1<<20 || len(x.Command) == 0 ||
+			x.IdleConnections != 20 || x.MemoryIdle < 1<<20 {
 			t.Errorf("target %+v", x)
 		}
 	}
@@ -71,7 +72,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s: %d rounds, %d acknowledged, %d lost", cell.Target, len(cell.Rounds), cell.Acknowledged, cell.Lost())
 		}
 		for _, r := range cell.Rounds {
-			if r.Requests == 0 || r.Errors != 0 || r.User+r.System <= 0 || r.CPU() > float64(time.Second) || r.Latency.Histogram == "" {
+			if r.Requests == 0 || r.Errors != 0 || r.User+r.System <= 0 || r.Waited <= 0 || r.CPU() > float64(time.Second) || r.Latency.Histogram == "" {
 				t.Errorf("%s: round %+v", cell.Target, r)
 			}
 		}

@@ -47,10 +47,22 @@ func (r *runner) startOnce(ctx context.Context, s *side, last bool) (err error) 
 	}
 	pause(ctx, r.config.Settle)
 	s.described.MemoryAtRest, err = weigh(one)
-	if err == nil {
-		r.progress.printf("%s: %.1f MB at rest", s.described.Name, float64(s.described.MemoryAtRest)/1e6)
+	if err != nil {
+		return err
 	}
-	return err
+	r.progress.printf("%s: %.1f MB at rest", s.described.Name, float64(s.described.MemoryAtRest)/1e6)
+	if r.config.Idle == 0 || one.Address() == "" {
+		return nil
+	}
+	bytes, err := r.weighIdle(ctx, one, r.config.Idle)
+	if err != nil && ctx.Err() == nil { // it can be measured in every other way
+		r.progress.printf("%s: %d idle connections were not weighed: %v", s.described.Name, r.config.Idle, err)
+	}
+	if err == nil {
+		s.described.IdleConnections, s.described.MemoryIdle = r.config.Idle, bytes
+		r.progress.printf("%s: %.1f KiB an idle connection", s.described.Name, s.described.IdleMemory()/1024)
+	}
+	return nil
 }
 
 // weigh is the PSS of a server's processes.
