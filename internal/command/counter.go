@@ -30,8 +30,10 @@ func (c *Commands) Report(key []byte) (Report, error) {
 	n, err := c.store.Get(key)
 	switch {
 	case err == nil:
+		c.store.CountLookup(true)
 		return Report{Count: n, Present: true, PID: c.pid}, nil
 	case errors.Is(err, shm.ErrNotFound):
+		c.store.CountLookup(false)
 		return Report{Present: string(key) == DefaultKey, PID: c.pid}, nil
 	default:
 		return Report{}, err

@@ -21,6 +21,7 @@ func (c *Commands) Get(dst, key []byte, cond Condition) (Item, error) {
 	if err != nil && !errors.Is(err, shm.ErrNotFound) {
 		return Item{}, err
 	}
+	c.store.CountLookup(err == nil)
 	if err != nil {
 		item = Item{}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/fondue-server/fondue/internal/command"
+	"github.com/fondue-server/fondue/internal/metrics"
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
@@ -48,21 +49,23 @@ type request struct {
 	match, none []command.Version
 }
 
-// Handle answers one request.
-func (a *API) Handle(ctx *fasthttp.RequestCtx) {
+// Handle answers one request, and says what it was about.
+func (a *API) Handle(ctx *fasthttp.RequestCtx) metrics.Kind {
 	r := a.requests.Get().(*request)
 	r.begin(ctx)
-	if err := a.serve(r); err != nil {
+	which, err := a.serve(r)
+	if err != nil {
 		a.refuse(ctx, err)
 	}
 	r.end()
 	a.requests.Put(r)
+	return kindOf[which]
 }
 
 // Expect decides about a request with Expect: 100-continue from its header: it
 // returns 100 when the body may come, and otherwise the status of the refusal,
 // which it has written. The connection is closed after that.
-func (a *API) Expect(ctx *fasthttp.RequestCtx) (status int) {
+func (a *API) Expect(ctx *fasthttp.RequestCtx) (status int, kind metrics.Kind) {
 	r := a.requests.Get().(*request)
 	defer a.requests.Put(r)
 	r.begin(ctx)
@@ -75,11 +78,11 @@ func (a *API) Expect(ctx *fasthttp.RequestCtx) (status int) {
 		err = a.bodyTooLarge()
 	}
 	if err == nil {
-		return fasthttp.StatusContinue
+		return fasthttp.StatusContinue, kindOf[which]
 	}
 	a.refuse(ctx, err)
 	ctx.SetConnectionClose()
-	return ctx.Response.StatusCode()
+	return ctx.Response.StatusCode(), kindOf[which]
 }
 
 // readHead reads all that comes before the body of a request that may have one.
@@ -152,14 +155,18 @@ func (r *request) admit() (route, error) {
 	return which, nil
 }
 
-func (a *API) serve(r *request) error {
+func (a *API) serve(r *request) (route, error) {
 	which, err := r.admit()
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return which, err
+	case r.method == options:
+		return which, r.options(which)
 	}
-	if r.method == options {
-		return r.options(which)
-	}
+	return which, a.run(r, which)
+}
+
+func (a *API) run(r *request, which route) error {
 	// Called by name, not through a table: a request that is passed to a
 	// function value would be moved to the heap.
 	switch which {
@@ -185,6 +192,8 @@ func (a *API) serve(r *request) error {
 		return a.region(r)
 	case routeWorkers:
 		return a.workers(r)
+	case routeMetrics:
+		return a.metrics(r)
 	case routeHealth:
 		return a.health(r)
 	default:

@@ -75,8 +75,9 @@ func newClientOf(t testing.TB, commands *command.Commands) *client {
 	c := &client{t: t, commands: commands, listener: fasthttputil.NewInmemoryListener()}
 	api := New(c.commands, noFault(t))
 	server := &fasthttp.Server{
-		Handler: api.Handle, ErrorHandler: api.HandleError, ExpectHandler: api.Expect,
-		Logger: log.New(io.Discard, "", 0), NoDefaultContentType: true, DisablePreParseMultipartForm: true, SecureErrorLogMessage: true,
+		Handler: func(ctx *fasthttp.RequestCtx) { api.Handle(ctx) }, ErrorHandler: api.HandleError,
+		ExpectHandler: func(ctx *fasthttp.RequestCtx) int { status, _ := api.Expect(ctx); return status },
+		Logger:        log.New(io.Discard, "", 0), NoDefaultContentType: true, DisablePreParseMultipartForm: true, SecureErrorLogMessage: true,
 		ReadBufferSize: MaxHeader, MaxRequestBodySize: MaxBody(commands.MaxValue()), ReadTimeout: 500 * time.Millisecond,
 	}
 	done := make(chan struct{})

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/fondue-server/fondue/internal/metrics"
 )
 
 // method is a set of HTTP methods, as bits.
@@ -70,6 +72,7 @@ const (
 	routeBatch
 	routeRegion
 	routeWorkers
+	routeMetrics
 	routeHealth
 	routeReady
 )
@@ -87,8 +90,28 @@ var allowed = [...]method{
 	routeBatch:        post,
 	routeRegion:       get | head,
 	routeWorkers:      get | head,
+	routeMetrics:      get | head,
 	routeHealth:       get | head,
 	routeReady:        get | head,
+}
+
+// kindOf is what a route is counted as.
+var kindOf = [...]metrics.Kind{
+	routeNone:         metrics.Other,
+	routeIncrement:    metrics.Increment,
+	routeReport:       metrics.Report,
+	routeReset:        metrics.Reset,
+	routeCount:        metrics.Count,
+	routeArgs:         metrics.Args,
+	routeKey:          metrics.Key,
+	routeKeyIncrement: metrics.KeyIncrement,
+	routeKeys:         metrics.Keys,
+	routeBatch:        metrics.Batch,
+	routeRegion:       metrics.Region,
+	routeWorkers:      metrics.Workers,
+	routeMetrics:      metrics.Metrics,
+	routeHealth:       metrics.Health,
+	routeReady:        metrics.Ready,
 }
 
 var (
@@ -118,6 +141,8 @@ func (r *request) route(path []byte) route {
 		return routeRegion
 	case "/v1/workers":
 		return routeWorkers
+	case "/metrics":
+		return routeMetrics
 	case "/healthz":
 		return routeHealth
 	case "/readyz":
@@ -178,5 +203,5 @@ func notFound(path []byte) error {
 	}
 	return problemf(fasthttp.StatusNotFound,
 		"no such route; there are /increment, /report, /reset, /count, /args, /v1/keys, /v1/keys/{key}, "+
-			"/v1/keys/{key}/increment, /v1/batch, /v1/region, /v1/workers, /healthz and /readyz")
+			"/v1/keys/{key}/increment, /v1/batch, /v1/region, /v1/workers, /metrics, /healthz and /readyz")
 }

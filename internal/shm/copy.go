@@ -89,9 +89,23 @@ func (s *Store) copyArgs(to *Store) error {
 // fall. Those of slots that the other has not are counted in its last one.
 func (s *Store) copyCounts(to *Store) {
 	for i := range int(s.region.sb.slots) {
-		from, into := s.region.slot(i), to.region.slot(min(i, int(to.region.sb.slots)-1))
-		add(&into.requests, from.requests.Load())
-		add(&into.errors, from.errors.Load())
-		add(&into.spawns, from.spawns.Load())
+		place := min(i, int(to.region.sb.slots)-1)
+		add(&to.region.slot(place).spawns, s.region.slot(i).spawns.Load())
+		add(&to.region.slot(place).cpu, s.region.slot(i).cpu.Load())
+		into := to.region.meters(place).words()
+		for word, from := range s.region.meters(i).words() {
+			add(into[word], from.Load())
+		}
+	}
+	// Of the shards' own, which sums alone are shown of, the first has them all.
+	into := to.region.shards[0].header
+	for i := range s.region.shards {
+		from := s.region.shards[i].header
+		add(&into.waits, from.waits.Load())
+		add(&into.repairs, from.repairs.Load())
+		add(&into.evictions, from.evictions.Load())
+		add(&into.expiries, from.expiries.Load())
+		put(&into.longestWait, max(into.longestWait.Load(), from.longestWait.Load()))
+		put(&into.longestHold, max(into.longestHold.Load(), from.longestHold.Load()))
 	}
 }

@@ -42,9 +42,16 @@ func TestCopyTo(t *testing.T) {
 			if _, err := s.SetArgs([]byte(`{"a":1}`)); err != nil {
 				t.Fatal(err)
 			}
-			for range 5 {
-				s.CountRequest()
+			for i := range 5 {
+				s.CountAnswer(i, Outcome(i%int(outcomes)), time.Duration(i)*time.Second)
 			}
+			s.CountReceived(70)
+			s.CountSent(80)
+			s.CountLookup(true)
+			s.CountLookup(false)
+			s.CountLookup(false)
+			s.ConnOpened()
+			counted := from.Meters(s.ID().Slot)
 			master, _, err := to.AttachMaster(false)
 			if err != nil {
 				t.Fatal(err)
@@ -67,12 +74,13 @@ func TestCopyTo(t *testing.T) {
 			if args, err := master.Args(nil); err != nil || string(args) != `{"a":1}` {
 				t.Errorf("arguments %s, %v", args, err)
 			}
-			sum := uint64(0)
+			var sum Meters
 			for i := range 2 {
-				sum += master.RequestsOf(i)
+				one := to.Meters(i)
+				sum.Add(&one)
 			}
-			if sum != 5 {
-				t.Errorf("%d requests are counted, want 5", sum)
+			if sum != counted || sum.Answers.All() != 5 || sum.Misses != 2 {
+				t.Errorf("%+v is counted, want %+v", sum, counted)
 			}
 			if n, err := master.Add([]byte("n41"), 1, 0); n != 42 || err != nil {
 				t.Errorf("%d, %v", n, err)

@@ -150,7 +150,9 @@ func TestGeometryLimits(t *testing.T) {
 		{Geometry{Size: MinSize - 1, Slots: 1}, false},
 		{Geometry{Size: MinSize, Slots: 0}, false},
 		{Geometry{Size: MinSize, Slots: -1}, false},
-		{Geometry{Size: MinSize, Slots: MaxSlots}, true},
+		{Geometry{Size: MinSize, Slots: 300}, true},
+		{Geometry{Size: MinSize, Slots: MaxSlots}, false}, // their meters alone take as much
+		{Geometry{Size: 2 << 20, Slots: MaxSlots}, true},
 		{Geometry{Size: 64 << 20, Slots: MaxSlots}, true},
 		{Geometry{Size: 64 << 20, Slots: MaxSlots + 1}, false},
 		{Geometry{Size: 0, Slots: 1}, false},
@@ -187,7 +189,7 @@ func TestGeometryProperties(t *testing.T) {
 		value := rapid.Int64Range(0, 1<<rapid.IntRange(0, 26).Draw(t, "value's magnitude")).Draw(t, "value")
 		sb, err := Geometry{Size: size, Slots: slots, MaxValue: value}.plan()
 		if err != nil {
-			if !errors.Is(err, ErrGeometry) || size >= 2<<20 && size/4 > value {
+			if room := size - int64(slots)*meterSize; !errors.Is(err, ErrGeometry) || room >= 2<<20 && room/4 > value {
 				t.Fatalf("refused: %v", err)
 			}
 			return
@@ -212,6 +214,7 @@ func TestGeometryProperties(t *testing.T) {
 		}{
 			{"superblock", 0, pageSize, pageSize},
 			{"scoreboard", sb.scoreboard, uint64(slots+MasterSlots) * slotSize, cacheLine},
+			{"meters", sb.meters, uint64(slots) * meterSize, cacheLine},
 			{"shards", sb.shardsOff, uint64(sb.shards) * sb.shardSize, pageSize},
 			{"end", sb.size, 0, pageSize},
 		} {
@@ -243,8 +246,9 @@ func TestGeometryProperties(t *testing.T) {
 		if sb.buckets == 0 || sb.buckets > 1<<32 {
 			t.Errorf("%d buckets in a shard", sb.buckets)
 		}
-		if used := uint64(sb.shards) * (sb.unitsOff + sb.units*unitSize); used < sb.size/10*9 && size > 8<<20 {
-			t.Errorf("%d of %d bytes are used", used, sb.size)
+		room := sb.size - sb.shardsOff
+		if used := uint64(sb.shards) * (sb.unitsOff + sb.units*unitSize); used < room/10*9 && size > 8<<20 {
+			t.Errorf("%d of %d bytes are used", used, room)
 		}
 	})
 }

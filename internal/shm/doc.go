@@ -9,7 +9,8 @@
 //
 //	part         size                     writer            order
 //	superblock   4096                     Create            whole before the file has a name; never changed
-//	scoreboard   256 x (workers+masters)  see below         one atomic word each
+//	scoreboard   192 x (workers+masters)  see below         one atomic word each
+//	meters       1024 x workers           slot's worker     one atomic word each; none is ever taken back
 //	shards       shardSize x shards       shard's lock      see One change; counters by compare-and-swap alone
 //
 // One slot of the scoreboard:
@@ -23,9 +24,20 @@
 //	64      8     state        worker   starting, ready, draining; a master's: not yet, now, no longer in charge of its listeners
 //	72      8     beat         worker   ms of the host's monotonic clock
 //	80      8     memory       worker   bytes
-//	128     8     requests     worker   of this slot since the region was created
-//	136     8     errors       worker   likewise
-//	144     8     connections  worker   open now
+//	88      8     cpu          worker   ns; goes on from what the slot's processes have used before
+//	128     8     connections  worker   open now
+//
+// The meters of one worker's slot, counted since the region was created:
+//
+//	offset  size    field       what
+//	0       24 x 32 answers     by kind and outcome; before the answer is sent
+//	768     24 x 8  latency     answers by the bucket of their time
+//	960     8       latencySum  ns
+//	968     8       accepted    connections
+//	976     8 x 2   received,   bytes
+//	                sent
+//	992     8 x 2   hits,       reads of keys that were there, and that were not
+//	                misses
 //
 // One shard. The key's hash picks the shard; all that belongs to a key lives
 // in it, so that locking, recovery and checking are local. Its memory is units

@@ -7,10 +7,10 @@ import (
 
 const (
 	// LayoutVersion changes with any change of meaning of a byte of the region.
-	LayoutVersion = 2
+	LayoutVersion = 3
 	// layoutFingerprint is a hash of every overlay's field offsets; the layout
 	// test prints it when they change, and LayoutVersion must change with it.
-	layoutFingerprint = 0x9ebdf730b6bfd79a
+	layoutFingerprint = 0x15d35545cea664cc
 
 	cacheLine = 64
 	pageSize  = 4096
@@ -27,7 +27,8 @@ const (
 	// MaxMaxValue bounds what may be said.
 	MaxMaxValue = 64 << 20
 
-	slotSize   = 256
+	slotSize   = 192
+	meterSize  = 1024
 	headerSize = 192
 
 	unitSize  = 32
@@ -55,6 +56,7 @@ type superblock struct {
 	shards      uint32 // a power of two
 	maxValue    uint64 // that a shard was made to hold, 0: whatever fits
 	scoreboard  uint64
+	meters      uint64
 	shardsOff   uint64
 	shardSize   uint64
 	buckets     uint64 // of one shard
@@ -65,8 +67,8 @@ type superblock struct {
 }
 
 // slotRecord is a process's place in the scoreboard: the master's line, then
-// the worker's, so that counting a request never touches a line that the
-// master writes.
+// the worker's, so that no beat and no connection touches a line that the master
+// writes.
 type slotRecord struct {
 	_       structs.HostLayout
 	control atomic.Uint64
@@ -79,12 +81,27 @@ type slotRecord struct {
 	state  atomic.Uint64
 	beat   atomic.Uint64
 	memory atomic.Uint64
-	_      [cacheLine - 24]byte
+	cpu    atomic.Uint64 // ns, of all processes that the slot has had
+	_      [cacheLine - 32]byte
 
-	requests    atomic.Uint64
-	errors      atomic.Uint64
 	connections atomic.Uint64
-	_           [2*cacheLine - 24]byte
+	_           [cacheLine - 8]byte
+}
+
+// meterRecord is what a worker's slot counts, all of it written by the slot's own
+// process: no line of it is any other's.
+type meterRecord struct {
+	_       structs.HostLayout
+	answers [MaxKinds][outcomes]atomic.Uint64
+	latency [latencyBuckets]atomic.Uint64
+
+	latencySum atomic.Uint64 // ns
+	accepted   atomic.Uint64
+	received   atomic.Uint64 // bytes
+	sent       atomic.Uint64
+	hits       atomic.Uint64
+	misses     atomic.Uint64
+	_          [cacheLine - 48]byte
 }
 
 // shardHeader keeps what the lock holder writes, what every lookup reads (seq),

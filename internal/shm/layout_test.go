@@ -12,7 +12,7 @@ import (
 // layoutTable prints the offset and size of every named field of the overlays.
 func layoutTable() string {
 	var out strings.Builder
-	for _, overlay := range []any{superblock{}, slotRecord{}, shardHeader{}, entry{}} {
+	for _, overlay := range []any{superblock{}, slotRecord{}, meterRecord{}, shardHeader{}, entry{}} {
 		t := reflect.TypeOf(overlay)
 		fmt.Fprintf(&out, "%s %d\n", t.Name(), t.Size())
 		for f := range t.Fields() {
@@ -24,6 +24,7 @@ func layoutTable() string {
 	fmt.Fprintf(&out, "word: %d value bits, %d generation bits, kinds %d %d %d %d\n", valueBits, genBits, kindDead, kindWide, kindBytes, kindNarrow)
 	fmt.Fprintf(&out, "meta: %d bits of length, %d of hash; expiry: %d bits\n", metaHash, metaTail-metaHash, expiryBits)
 	fmt.Fprintf(&out, "extent: units from bit %d, high from bit %d, at most %d units of %d bytes\n", extentUnitsShift, extentHighShift, maxExtent, unitSize)
+	fmt.Fprintf(&out, "latency: up to %v\n", LatencyBounds)
 	return out.String()
 }
 

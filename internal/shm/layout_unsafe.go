@@ -10,6 +10,7 @@ import (
 const (
 	_ = uint(pageSize - unsafe.Sizeof(superblock{}))
 	_ = uint(slotSize-unsafe.Sizeof(slotRecord{})) + uint(unsafe.Sizeof(slotRecord{})-slotSize)
+	_ = uint(meterSize-unsafe.Sizeof(meterRecord{})) + uint(unsafe.Sizeof(meterRecord{})-meterSize)
 	_ = uint(headerSize-unsafe.Sizeof(shardHeader{})) + uint(unsafe.Sizeof(shardHeader{})-headerSize)
 	_ = uint(lineSize-unsafe.Sizeof(entry{})) + uint(unsafe.Sizeof(entry{})-lineSize)
 )
@@ -35,6 +36,8 @@ func bytesOf(words []uint64) []byte {
 func (m memory) superblock() *superblock { return (*superblock)(m.base) }
 
 func (m memory) slot(off uint64) *slotRecord { return (*slotRecord)(unsafe.Add(m.base, off)) }
+
+func (m memory) meters(off uint64) *meterRecord { return (*meterRecord)(unsafe.Add(m.base, off)) }
 
 func (m memory) header(off uint64) *shardHeader { return (*shardHeader)(unsafe.Add(m.base, off)) }
 

@@ -40,7 +40,7 @@ func BenchmarkTwoProcesses(b *testing.B) {
 				b.Fatal(err)
 			}
 			c := startChild(b, r, "bench", id.Slot, id.Generation, op, n)
-			theirs := &r.slot(id.Slot).requests
+			theirs := &r.meters(id.Slot).answers[0][Done]
 			await(b, "the second process to begin", func() bool { return theirs.Load() > 0 })
 			before, slept := theirs.Load(), r.Stats().LockWaits
 			b.ReportAllocs()
@@ -148,7 +148,7 @@ func benchChild(args []string) error {
 		if err := own.work(s, benchStride); err != nil {
 			return err
 		}
-		add(&s.slot.requests, benchStride)
+		add(&s.meters.answers[0][Done], benchStride)
 	}
 	return nil
 }

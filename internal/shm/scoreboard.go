@@ -57,7 +57,8 @@ type SlotInfo struct {
 	Restarts     uint64 // processes after the slot's first
 	HeartbeatAge time.Duration
 	StartedAt    time.Time
-	Memory       uint64 // bytes resident, sampled
+	Memory       uint64        // bytes resident, sampled
+	CPU          time.Duration // of the slot's processes since the region was created, sampled
 }
 
 // Slots is a snapshot of the slots that are not free. Each word of it is
@@ -66,31 +67,53 @@ func (r *Region) Slots() []SlotInfo {
 	rows := make([]SlotInfo, 0, 16)
 	at := now()
 	for i := range r.slotCount() {
-		rec := r.slot(i)
-		gen, phase := unpackControl(rec.control.Load())
-		if phase == phaseFree {
+		row, free := r.row(i, at)
+		if free {
 			continue
 		}
-		row := SlotInfo{
-			ID:          ID{Slot: i, Generation: gen},
-			PID:         int(rec.pid.Load()),
-			Master:      i >= int(r.sb.slots),
-			Owner:       unpackID(rec.owner.Load()),
-			State:       State(rec.state.Load()),
-			Live:        phase == phaseLive,
-			Requests:    rec.requests.Load(),
-			Errors:      rec.errors.Load(),
-			Connections: int64(rec.connections.Load()),
-			Memory:      rec.memory.Load(),
-			StartedAt:   time.UnixMilli(int64(rec.started.Load())),
-		}
-		row.HeartbeatAge = since(at, rec.beat.Load())
-		if n := rec.spawns.Load(); n > 0 {
-			row.Restarts = n - 1
+		if !row.Master {
+			row.Requests, row.Errors = r.meters(i).answered()
 		}
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// WorkerSlots are all slots of workers, with what the region's meters do not tell.
+// Of a free one there is no more than its restarts and its CPU.
+func (r *Region) WorkerSlots() []SlotInfo {
+	rows := make([]SlotInfo, r.sb.slots)
+	at := now()
+	for i := range rows {
+		row, free := r.row(i, at)
+		if free {
+			row = SlotInfo{ID: row.ID, Restarts: row.Restarts, CPU: row.CPU}
+		}
+		rows[i] = row
+	}
+	return rows
+}
+
+func (r *Region) row(i int, at uint64) (row SlotInfo, free bool) {
+	rec := r.slot(i)
+	gen, phase := unpackControl(rec.control.Load())
+	row = SlotInfo{
+		ID:           ID{Slot: i, Generation: gen},
+		PID:          int(rec.pid.Load()),
+		Master:       i >= int(r.sb.slots),
+		Owner:        unpackID(rec.owner.Load()),
+		State:        State(rec.state.Load()),
+		Live:         phase == phaseLive,
+		Connections:  int64(rec.connections.Load()),
+		Memory:       rec.memory.Load(),
+		CPU:          time.Duration(rec.cpu.Load()),
+		StartedAt:    time.UnixMilli(int64(rec.started.Load())),
+		HeartbeatAge: since(at, rec.beat.Load()),
+	}
+	if n := rec.spawns.Load(); n > 0 {
+		row.Restarts = n - 1
+	}
+	return row, phase == phaseFree
 }
 
 // since is the time between two readings of now; a word written meanwhile may
@@ -120,7 +143,10 @@ func (s *Store) StateOf(slot int) State { return State(s.region.slot(slot).state
 
 // RequestsOf is how many requests a slot's processes have answered since the
 // region was created.
-func (s *Store) RequestsOf(slot int) uint64 { return s.region.slot(slot).requests.Load() }
+func (s *Store) RequestsOf(slot int) uint64 {
+	all, _ := s.region.meters(slot).answered()
+	return all
+}
 
 // OwnerState is MasterState of the master that claimed this process's slot.
 func (s *Store) OwnerState() State { return s.MasterState(unpackID(s.slot.owner.Load())) }
@@ -148,14 +174,14 @@ func (s *Store) SetState(st State) { put(&s.slot.state, uint64(st)) }
 // SetMemory records this process's resident memory in bytes.
 func (s *Store) SetMemory(bytes uint64) { put(&s.slot.memory, bytes) }
 
-// CountRequest counts an answered request. Only this process writes the word.
-func (s *Store) CountRequest() { add(&s.slot.requests, 1) }
-
-// CountError counts an answer that was the server's fault.
-func (s *Store) CountError() { add(&s.slot.errors, 1) }
+// SetCPU records the CPU that this process has used.
+func (s *Store) SetCPU(used time.Duration) { put(&s.slot.cpu, s.cpu+uint64(used)) }
 
 // ConnOpened counts an accepted connection.
-func (s *Store) ConnOpened() { add(&s.slot.connections, 1) }
+func (s *Store) ConnOpened() {
+	add(&s.slot.connections, 1)
+	add(&s.meters.accepted, 1)
+}
 
 // ConnClosed counts a connection's end.
 func (s *Store) ConnClosed() { add(&s.slot.connections, ^uint64(0)) }

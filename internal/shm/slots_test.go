@@ -176,8 +176,7 @@ func TestScoreboardOverGenerations(t *testing.T) {
 		w.ConnOpened()
 		w.ConnOpened()
 		w.ConnClosed()
-		w.CountRequest()
-		w.CountError()
+		w.CountAnswer(1, Failed, 0)
 		row := r.Slots()[0]
 		want := SlotInfo{
 			ID: id, PID: 1000 + int(gen), Owner: master.ID(), State: StateReady, Live: true,
@@ -199,7 +198,7 @@ func TestScoreboardOverGenerations(t *testing.T) {
 			t.Fatalf("generation %d is gone: %+v", gen, rows)
 		}
 	}
-	if n := r.slot(0).requests.Load(); n != generations {
+	if n := master.RequestsOf(0); n != generations {
 		t.Fatalf("the slot counted %d requests, want %d", n, generations)
 	}
 }

@@ -28,7 +28,9 @@ type Store struct {
 	id     ID
 	owner  uint32 // in lock words
 	slot   *slotRecord
-	life   *os.File // holds the byte lock on the slot; nil on the heap
+	meters *meterRecord // a master's are its own, and nobody's to read
+	cpu    uint64       // ns that the slot's processes before this one have used
+	life   *os.File     // holds the byte lock on the slot; nil on the heap
 
 	evict    bool
 	maxValue uint64
@@ -73,6 +75,11 @@ func newStore(r *Region, id ID, life *os.File) *Store {
 		local:  make([]localLock, len(r.shards)),
 
 		cursors: cursorCipher(&r.sb),
+	}
+	if id.Slot < int(r.sb.slots) {
+		s.meters, s.cpu = r.meters(id.Slot), s.slot.cpu.Load()
+	} else {
+		s.meters = new(meterRecord)
 	}
 	s.sweepNext = id.Slot % len(r.shards) // not all workers at the same one first
 	r.handed.Do(func() { r.setHands(id.Slot) })

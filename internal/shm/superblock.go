@@ -96,7 +96,7 @@ func validate(page []byte, fileSize int64) (superblock, error) {
 // sameGeometry compares what a plan decides.
 func (sb superblock) sameGeometry(o superblock) bool {
 	return sb.size == o.size && sb.slots == o.slots && sb.shards == o.shards && sb.maxValue == o.maxValue &&
-		sb.scoreboard == o.scoreboard && sb.shardsOff == o.shardsOff &&
+		sb.scoreboard == o.scoreboard && sb.meters == o.meters && sb.shardsOff == o.shardsOff &&
 		sb.shardSize == o.shardSize && sb.buckets == o.buckets && sb.units == o.units &&
 		sb.bitmapOff == o.bitmapOff && sb.marksOff == o.marksOff && sb.unitsOff == o.unitsOff
 }

@@ -57,6 +57,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		n, err := c.Conn.Read(p)
 		if err == nil || n > 0 {
 			c.phase.Store(busy)
+			c.owner.store.CountReceived(n)
 			return n, err
 		}
 		if err == io.EOF {
@@ -71,6 +72,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, c.end()
 		case n > 0:
 			c.phase.Store(busy)
+			c.owner.store.CountReceived(n)
 			_ = c.Conn.SetReadDeadline(time.Time{})
 			return n, nil
 		case c.isLeaving():
@@ -117,6 +119,12 @@ func (c *conn) readNow(p []byte) (n int, waiting bool) {
 
 // Write writes all of p, unless the write deadline passes first.
 func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.write(p)
+	c.owner.store.CountSent(n)
+	return n, err
+}
+
+func (c *conn) write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	for err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		by := c.writeBy.Load()

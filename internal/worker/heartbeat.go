@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
@@ -25,6 +27,7 @@ func beat(store *shm.Store, stop <-chan struct{}) {
 	defer tick.Stop()
 	for n := 0; ; n++ {
 		store.Beat()
+		store.SetCPU(used())
 		if n%memoryBeats == 0 && err == nil {
 			store.SetMemory(residentBytes(statm))
 		}
@@ -34,6 +37,15 @@ func beat(store *shm.Store, stop <-chan struct{}) {
 		case <-tick.C:
 		}
 	}
+}
+
+// used is the CPU that this process has used.
+func used() time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		return 0 // it cannot fail for oneself
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 var pageSize = uint64(os.Getpagesize())

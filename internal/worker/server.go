@@ -12,6 +12,7 @@ import (
 
 	"github.com/fondue-server/fondue/internal/command"
 	"github.com/fondue-server/fondue/internal/httpapi"
+	"github.com/fondue-server/fondue/internal/metrics"
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
@@ -89,33 +90,28 @@ func (s *server) start(listeners []*listener) {
 }
 
 func (s *server) handle(ctx *fasthttp.RequestCtx) {
-	s.store.CountRequest()
-	s.api.Handle(ctx)
-	s.finish(ctx, false)
+	s.finish(ctx, s.api.Handle(ctx), false)
 }
 
 // handleError answers what fasthttp could not read as a request.
 func (s *server) handleError(ctx *fasthttp.RequestCtx, err error) {
-	s.store.CountRequest()
 	s.api.HandleError(ctx, err)
-	s.finish(ctx, true)
+	s.finish(ctx, metrics.Other, true)
 }
 
 // expect decides whether a client that waits with its body may send it.
-func (s *server) expect(ctx *fasthttp.RequestCtx) (status int) {
-	status = s.api.Expect(ctx)
+func (s *server) expect(ctx *fasthttp.RequestCtx) int {
+	status, kind := s.api.Expect(ctx)
 	if status != fasthttp.StatusContinue {
-		s.store.CountRequest()
-		s.finish(ctx, false)
+		s.finish(ctx, kind, false)
 	}
 	return status
 }
 
-func (s *server) finish(ctx *fasthttp.RequestCtx, unread bool) {
+// finish is called before the reply is sent.
+func (s *server) finish(ctx *fasthttp.RequestCtx, kind metrics.Kind, unread bool) {
 	status := ctx.Response.StatusCode()
-	if status >= fasthttp.StatusInternalServerError {
-		s.store.CountError()
-	}
+	s.store.CountAnswer(int(kind), metrics.OutcomeOf(status), took(ctx))
 	if status >= fasthttp.StatusBadRequest && ctx.Response.ConnectionClose() {
 		// Refused, maybe before all of it was read.
 		if c, ok := ctx.Conn().(*conn); ok {
@@ -128,6 +124,15 @@ func (s *server) finish(ctx *fasthttp.RequestCtx, unread bool) {
 	if s.access != nil {
 		s.access.request(ctx, unread)
 	}
+}
+
+// took is how long the answer has taken since the request was read whole; 0 of one
+// that was not.
+func took(ctx *fasthttp.RequestCtx) time.Duration {
+	if read := ctx.Time(); !read.IsZero() {
+		return time.Since(read)
+	}
+	return 0
 }
 
 // fault tells whoever runs the server about an answer of 500.

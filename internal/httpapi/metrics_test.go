@@ -1,0 +1,68 @@
+package httpapi
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/fondue-server/fondue/internal/metrics"
+)
+
+func TestFormatOf(t *testing.T) {
+	t.Parallel()
+	for accept, want := range map[string]metrics.Format{
+		"":                             metrics.Text,
+		"*/*":                          metrics.Text,
+		"text/html,*/*;q=0.8":          metrics.Text,
+		"text/plain;version=0.0.4":     metrics.Text,
+		"application/openmetrics-text": metrics.OpenMetrics,
+		"Application/OpenMetrics-Text ; Version=1.0.0 ; Q=0.6": metrics.OpenMetrics,
+		`application/openmetrics-text;version="1.0.0"`:         metrics.OpenMetrics,
+		"application/openmetrics-text;version=0.0.1":           metrics.Text,
+		"application/openmetrics-text;q=0":                     metrics.Text,
+		"application/openmetrics-text;q=nan":                   metrics.Text,
+		"application/openmetrics-text;q=2":                     metrics.Text,
+		"application/openmetrics-text;q=1.0,text/plain;q=1":    metrics.OpenMetrics,
+		"application/openmetrics-text;q=0.3,text/plain;q=0.4":  metrics.Text,
+		"application/openmetrics-text;q=0.4,text/*;q=0.35":     metrics.OpenMetrics,
+		// As Prometheus 2 and 3 ask.
+		"application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1":                                                          metrics.OpenMetrics,
+		"application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2": metrics.OpenMetrics,
+	} {
+		if got := formatOf([]byte(accept)); got != want {
+			t.Errorf("%q: format %d, want %d", accept, got, want)
+		}
+	}
+}
+
+func TestMetricsRoute(t *testing.T) {
+	t.Parallel()
+	client := newClient(t)
+	for accept, want := range map[string]string{
+		"*/*": "text/plain; version=0.0.4; charset=utf-8", "application/openmetrics-text": "application/openmetrics-text; version=1.0.0; charset=utf-8",
+	} {
+		response, body := client.do("GET /metrics?ignored=1", "Accept: "+accept+"\r\n", "")
+		if response.StatusCode != 200 || response.Header.Get("Content-Type") != want || response.Header.Get("Vary") != "Accept" {
+			t.Errorf("%s: %d, %v", accept, response.StatusCode, response.Header)
+		}
+		if !strings.HasPrefix(body, "# HELP fondue_http_requests") || strings.HasSuffix(body, "# EOF\n") != (accept != "*/*") {
+			t.Errorf("%s: %.60q", accept, body)
+		}
+	}
+	client.run([]step{{"POST /metrics", "", "", 405, "GET, HEAD, OPTIONS"}})
+}
+
+// TestEveryRouteIsCounted: each has a kind of its own, so that none is mistaken for
+// another.
+func TestEveryRouteIsCounted(t *testing.T) {
+	t.Parallel()
+	if len(kindOf) != len(allowed) {
+		t.Fatalf("%d routes have a kind, of %d", len(kindOf), len(allowed))
+	}
+	seen := map[metrics.Kind]bool{}
+	for which, kind := range kindOf {
+		if seen[kind] || (kind == metrics.Other) != (route(which) == routeNone) {
+			t.Errorf("route %d is counted as %v", which, kind)
+		}
+		seen[kind] = true
+	}
+}

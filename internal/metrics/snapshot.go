@@ -1,0 +1,55 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/fondue-server/fondue/internal/shm"
+)
+
+// Snapshot is all that is measured, at one moment but for what changes while it is
+// read: each figure is exact.
+type Snapshot struct {
+	At    time.Time
+	Info  shm.Info
+	Store shm.Counts
+	Slots []Slot // of workers, that have one or have had one; in order
+	// Sum is of all slots. Its counters never fall.
+	Sum shm.Meters
+	// Connections are open now, and Restarts are processes beyond the first of each
+	// slot.
+	Connections int64
+	Restarts    uint64
+}
+
+// Slot is a worker's place: its process, if it has one, and what its processes have
+// counted.
+type Slot struct {
+	shm.SlotInfo // State 0: nobody is there
+	Meters       shm.Meters
+}
+
+// Take reads a region. It takes no lock.
+func Take(r *shm.Region) Snapshot {
+	s := Snapshot{At: time.Now(), Info: r.Info(), Store: r.Counts()}
+	for _, row := range r.WorkerSlots() {
+		one := Slot{row, r.Meters(row.Slot)}
+		if one.State == 0 && one.Restarts == 0 && one.Meters == (shm.Meters{}) {
+			continue
+		}
+		s.Sum.Add(&one.Meters)
+		s.Connections += one.Connections
+		s.Restarts += one.Restarts
+		s.Slots = append(s.Slots, one)
+	}
+	return s
+}
+
+// InState is how many workers are in a state.
+func (s *Snapshot) InState(state shm.State) (n int) {
+	for i := range s.Slots {
+		if s.Slots[i].State == state {
+			n++
+		}
+	}
+	return n
+}
