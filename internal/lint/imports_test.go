@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 // allowedInTests is added to what a package's tests may import.
 var allowedInTests = []string{
 	"internal/e2e", "internal/shm",
+	"github.com/prometheus/client_golang", "github.com/prometheus/client_model", "github.com/prometheus/common",
 	"pgregory.net/rapid", "github.com/anishathalye/porcupine", "golang.org/x/sys", "github.com/valyala/fasthttp",
 }
 
