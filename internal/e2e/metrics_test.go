@@ -81,7 +81,7 @@ func TestMetricsAreExact(t *testing.T) {
 		}
 	}
 	grow()
-	s := e2e.Start(t, e2e.Options{Config: config, Flags: []string{"--max-workers", "8"}})
+	s := e2e.Start(t, e2e.Options{Config: config, Flags: []string{"--max-workers", "24"}})
 	c := &scraper{t: t, s: s}
 	region, err := shm.OpenReadOnly(s.Region)
 	if err != nil {

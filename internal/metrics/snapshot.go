@@ -33,7 +33,7 @@ func Take(r *shm.Region) Snapshot {
 	s := Snapshot{At: time.Now(), Info: r.Info(), Store: r.Counts()}
 	for _, row := range r.WorkerSlots() {
 		one := Slot{row, r.Meters(row.Slot)}
-		if one.State == 0 && one.Restarts == 0 && one.Meters == (shm.Meters{}) {
+		if one.State == 0 && one.Processes == 0 {
 			continue
 		}
 		s.Sum.Add(&one.Meters)

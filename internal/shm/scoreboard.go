@@ -54,7 +54,8 @@ type SlotInfo struct {
 	Requests     uint64
 	Errors       uint64 // with Requests: of this slot since the region was created, so that sums never fall
 	Connections  int64
-	Restarts     uint64 // processes after the slot's first
+	Processes    uint64 // that the slot has had since the region was created
+	Restarts     uint64 // those after the first
 	HeartbeatAge time.Duration
 	StartedAt    time.Time
 	Memory       uint64        // bytes resident, sampled
@@ -80,14 +81,14 @@ func (r *Region) Slots() []SlotInfo {
 }
 
 // WorkerSlots are all slots of workers, with what the region's meters do not tell.
-// Of a free one there is no more than its restarts and its CPU.
+// Of a free one there is no more than its processes and their CPU.
 func (r *Region) WorkerSlots() []SlotInfo {
 	rows := make([]SlotInfo, r.sb.slots)
 	at := now()
 	for i := range rows {
 		row, free := r.row(i, at)
 		if free {
-			row = SlotInfo{ID: row.ID, Restarts: row.Restarts, CPU: row.CPU}
+			row = SlotInfo{ID: row.ID, Processes: row.Processes, Restarts: row.Restarts, CPU: row.CPU}
 		}
 		rows[i] = row
 	}
@@ -110,8 +111,8 @@ func (r *Region) row(i int, at uint64) (row SlotInfo, free bool) {
 		StartedAt:    time.UnixMilli(int64(rec.started.Load())),
 		HeartbeatAge: since(at, rec.beat.Load()),
 	}
-	if n := rec.spawns.Load(); n > 0 {
-		row.Restarts = n - 1
+	if row.Processes = rec.spawns.Load(); row.Processes > 0 {
+		row.Restarts = row.Processes - 1
 	}
 	return row, phase == phaseFree
 }

@@ -180,7 +180,7 @@ func TestScoreboardOverGenerations(t *testing.T) {
 		row := r.Slots()[0]
 		want := SlotInfo{
 			ID: id, PID: 1000 + int(gen), Owner: master.ID(), State: StateReady, Live: true,
-			Requests: uint64(gen) + 1, Errors: uint64(gen) + 1, Connections: 1, Restarts: uint64(gen), Memory: 4096,
+			Requests: uint64(gen) + 1, Errors: uint64(gen) + 1, Connections: 1, Processes: uint64(gen) + 1, Restarts: uint64(gen), Memory: 4096,
 			StartedAt: row.StartedAt, HeartbeatAge: row.HeartbeatAge,
 		}
 		if row != want {
