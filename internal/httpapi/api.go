@@ -12,6 +12,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/fondue-server/fondue/internal/asset"
 	"github.com/fondue-server/fondue/internal/command"
 	"github.com/fondue-server/fondue/internal/shm"
 )
@@ -43,6 +44,7 @@ type request struct {
 	params
 	scratch [shm.MaxKey]byte // holds key, or prefix, when it had to be decoded
 	text    [64]byte         // of a parameter, and later of a field of the response
+	file    *asset.File      // that the path names
 	cond    command.Condition
 	// What If-Match and If-None-Match name. Their memory outlives the request.
 	match, none []command.Version
@@ -106,7 +108,7 @@ func (r *request) begin(ctx *fasthttp.RequestCtx) {
 
 // end lets go of what belongs to the context.
 func (r *request) end() {
-	r.ctx, r.query = nil, nil
+	r.ctx, r.query, r.file = nil, nil, nil
 	r.params, r.cond = params{}, command.Condition{}
 }
 
@@ -187,8 +189,10 @@ func (a *API) serve(r *request) error {
 		return a.workers(r)
 	case routeHealth:
 		return a.health(r)
-	default:
+	case routeReady:
 		return a.ready(r)
+	default:
+		return r.replyFile()
 	}
 }
 
