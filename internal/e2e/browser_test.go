@@ -42,8 +42,10 @@ func startBrowser(t *testing.T) *browser {
 	if program == "" {
 		t.Skip("no chromium, chromium-browser, google-chrome or chrome-headless-shell in PATH; apt-get install chromium")
 	}
+	// What it keeps outside its profile would stay: it is ended, and does not clean up.
+	dir := t.TempDir()
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 1600),
+		chromedp.ExecPath(program), chromedp.UserDataDir(dir+"/profile"), chromedp.Env("TMPDIR="+dir), chromedp.WindowSize(1280, 1600),
 		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		chromedp.WSURLReadTimeout(browserStartLimit))
 	if os.Geteuid() == 0 {
