@@ -18,7 +18,9 @@ var allowed = map[string][]string{
 	},
 	"internal/master":  {"internal/handoff", "internal/listen", "internal/shm", "internal/logging", "golang.org/x/sys", "github.com/coreos/go-systemd"},
 	"internal/worker":  {"internal/handoff", "internal/httpapi", "internal/listen", "internal/command", "internal/metrics", "internal/shm", "internal/logging", "github.com/valyala/fasthttp", "golang.org/x/sys"},
-	"internal/httpapi": {"internal/command", "internal/metrics", "internal/shm", "github.com/valyala/fasthttp"},
+	"internal/httpapi": {"internal/apidoc", "internal/asset", "internal/command", "internal/metrics", "internal/shm", "github.com/valyala/fasthttp"},
+	"internal/apidoc":  {"internal/asset", "github.com/swaggest/swgui/v5/static"},
+	"internal/asset":   {},
 	"internal/command": {"internal/metrics", "internal/shm"},
 	"internal/metrics": {"internal/shm"},
 	"internal/dump":    {"internal/command", "internal/shm"},
@@ -36,6 +38,8 @@ var allowedInTests = []string{
 	"internal/e2e", "internal/shm",
 	"github.com/prometheus/client_golang", "github.com/prometheus/client_model", "github.com/prometheus/common",
 	"pgregory.net/rapid", "github.com/anishathalye/porcupine", "golang.org/x/sys", "github.com/valyala/fasthttp",
+	"github.com/santhosh-tekuri/jsonschema/v6", "github.com/pb33f/libopenapi/datamodel",
+	"github.com/chromedp/chromedp", "github.com/chromedp/cdproto",
 }
 
 // adapters understand a protocol. They know the store's errors and limits by
