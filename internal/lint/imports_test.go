@@ -19,7 +19,7 @@ var allowed = map[string][]string{
 	"internal/master":  {"internal/handoff", "internal/listen", "internal/shm", "internal/logging", "golang.org/x/sys", "github.com/coreos/go-systemd"},
 	"internal/worker":  {"internal/handoff", "internal/httpapi", "internal/listen", "internal/command", "internal/shm", "internal/logging", "github.com/valyala/fasthttp", "golang.org/x/sys"},
 	"internal/httpapi": {"internal/command", "internal/shm", "github.com/valyala/fasthttp"},
-	"internal/command": {"internal/shm"},
+	"internal/command": {"internal/shm", "github.com/go-json-experiment/json"},
 	"internal/dump":    {"internal/command", "internal/shm"},
 	"internal/handoff": {"internal/listen", "internal/shm"},
 	"internal/listen":  {"golang.org/x/sys"},
