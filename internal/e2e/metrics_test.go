@@ -6,10 +6,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -148,5 +150,46 @@ func TestMetricsAreExact(t *testing.T) {
 	}
 	t.Logf("%d scrapes, %v requests, %v broken", c.scrapes, now["fondue_http_request_duration_seconds count"], broken)
 	s.Check()
+	s.Stop()
+}
+
+// TestScrapesUnderLoad scrapes a hundred times a second while clients do what they
+// can, in alternation with leaving it, and tells how many of their answers that costs.
+func TestScrapesUnderLoad(t *testing.T) {
+	t.Parallel()
+	turns, turn := 4, time.Second
+	if testing.Short() {
+		turns, turn = 2, 200*time.Millisecond
+	}
+	s := e2e.Start(t, e2e.Options{Workers: 2})
+	c := &scraper{t: t, s: s}
+	load := e2e.StartLoad(t, s.Addrs[0], e2e.LoadOptions{KeepAlive: 32, Path: "/increment?key=k"})
+	var alone, scraped int64
+	var took []time.Duration
+	for range turns {
+		before := load.Acked.Load()
+		time.Sleep(turn) // what is measured
+		between := load.Acked.Load()
+		tick := time.NewTicker(10 * time.Millisecond)
+		for end := time.Now().Add(turn); time.Now().Before(end); <-tick.C {
+			began := time.Now()
+			c.scrape()
+			took = append(took, time.Since(began))
+		}
+		tick.Stop()
+		alone, scraped = alone+between-before, scraped+load.Acked.Load()-between
+	}
+	load.Stop()
+	wantNoFailure(t, load)
+	slices.Sort(took)
+	t.Logf("%d answers alone, %d (%.3f of them) beside %d scrapes, which took %v (median), %v (p99)",
+		alone, scraped, float64(scraped)/float64(alone), len(took), quantile(took, 0.5), quantile(took, 0.99))
+	if scraped < alone/3 { // far beyond any noise: scrapes hold clients up
+		t.Errorf("%d answers beside scrapes, %d without", scraped, alone)
+	}
+	now := c.scrape()
+	if n := now["fondue_http_requests_total /increment 2xx"]; n != float64(load.Acked.Load()) {
+		t.Errorf("%v increments in the metrics, %d acknowledged", n, load.Acked.Load())
+	}
 	s.Stop()
 }
