@@ -104,7 +104,7 @@ func TestUpgradeIsBackedOut(t *testing.T) {
 		{"not there", "/nonexistent/fondue", "no such file or directory"},
 		{"another program", p.write("#!/bin/sh\nexit 3\n"), `"end":"exit code 3"`},
 		{"dies", p.write("#!/bin/sh\nkill -SEGV $$\n"), `"end":"SIGSEGV"`},
-		{"another layout", p.build("internal/shm/layout.go", "LayoutVersion = 2", "LayoutVersion = 3"), "another region layout"},
+		{"another layout", p.build("internal/shm/layout.go", "LayoutVersion = 3", "LayoutVersion = 4"), "another region layout"},
 		{"its workers crash", p.build("internal/worker/worker.go", "signal.Ignore(syscall.SIGINT,", `panic("seeded"); signal.Ignore(syscall.SIGINT,`), "times before it was ready"},
 		{"its workers cannot boot", p.build("internal/worker/worker.go", "region, store, err := attach(w)", `region, store, err := attach(w); err = errors.New("seeded")`), "worker cannot boot: seeded"},
 	} {
