@@ -72,6 +72,7 @@ const (
 	routeBatch
 	routeRegion
 	routeWorkers
+	routeStatus
 	routeMetrics
 	routeHealth
 	routeReady
@@ -90,6 +91,7 @@ var allowed = [...]method{
 	routeBatch:        post,
 	routeRegion:       get | head,
 	routeWorkers:      get | head,
+	routeStatus:       get | head,
 	routeMetrics:      get | head,
 	routeHealth:       get | head,
 	routeReady:        get | head,
@@ -109,6 +111,7 @@ var kindOf = [...]metrics.Kind{
 	routeBatch:        metrics.Batch,
 	routeRegion:       metrics.Region,
 	routeWorkers:      metrics.Workers,
+	routeStatus:       metrics.Status,
 	routeMetrics:      metrics.Metrics,
 	routeHealth:       metrics.Health,
 	routeReady:        metrics.Ready,
@@ -141,6 +144,8 @@ func (r *request) route(path []byte) route {
 		return routeRegion
 	case "/v1/workers":
 		return routeWorkers
+	case "/v1/status":
+		return routeStatus
 	case "/metrics":
 		return routeMetrics
 	case "/healthz":
@@ -203,5 +208,5 @@ func notFound(path []byte) error {
 	}
 	return problemf(fasthttp.StatusNotFound,
 		"no such route; there are /increment, /report, /reset, /count, /args, /v1/keys, /v1/keys/{key}, "+
-			"/v1/keys/{key}/increment, /v1/batch, /v1/region, /v1/workers, /metrics, /healthz and /readyz")
+			"/v1/keys/{key}/increment, /v1/batch, /v1/region, /v1/workers, /v1/status, /metrics, /healthz and /readyz")
 }
