@@ -61,7 +61,7 @@ func (o *statusOptions) flags() *flagSet {
 func parseInterval(s string) (time.Duration, error) {
 	d, err := parseDuration(s)
 	if err == nil && (d < minInterval || d > maxInterval) {
-		return 0, fmt.Errorf("%q is not from 100ms to 1h", s)
+		return 0, fmt.Errorf("%q is not an interval of 100ms to 1h", s)
 	}
 	return d, err
 }

@@ -31,8 +31,8 @@ func Table(d *Document, width, height int) []Line {
 	all := head(d, width)
 	for _, section := range share([]section{
 		{rows: workers(d).lines(width), least: 3, noun: "workers"},
-		{rows: routes(d).lines(width), least: 2, noun: "routes"},
-		{rows: shards(d).lines(width), least: 1, noun: "shards"},
+		{rows: routes(d).lines(width), least: 3, noun: "routes"},
+		{rows: shards(d).lines(width), least: 2, noun: "shards"},
 	}, height-len(all), height > 0) {
 		all = append(all, Line{})
 		all = append(all, section.cut()...)
@@ -58,7 +58,7 @@ func Text(lines []Line) string {
 	return text.String()
 }
 
-const barWidth = 30
+const barWidth = 24
 
 // full is how much of the store is in use when somebody should know, in percent: shards
 // fill unevenly, and one that is full refuses.
@@ -117,10 +117,10 @@ func head(d *Document, width int) []Line {
 	if value(t.FailedPerSecond) > 0 {
 		failing = Alarm
 	}
-	say(failing, words{"traffic  " + rates[0], rates[1], rates[2], humanCount(uint64(t.Connections)) + " connections", bytes[0], bytes[1]})
+	say(failing, words{"traffic  " + rates[0], rates[1], rates[2], bytes[0], bytes[1]})
 	say(Plain, words{
 		"latency  p50 " + humanMicroseconds(t.P50), "p90 " + humanMicroseconds(t.P90), "p99 " + humanMicroseconds(t.P99),
-		"cpu " + humanPercent(t.CPUPercent), "restarts " + humanCount(t.Restarts),
+		"cpu " + humanPercent(t.CPUPercent), humanCount(uint64(t.Connections)) + " conns", "restarts " + humanCount(t.Restarts),
 	})
 	return all
 }
@@ -154,7 +154,7 @@ const late = 2
 func workers(d *Document) *grid {
 	g := &grid{columns: []column{
 		{head: "SLOT"}, {head: "PID", least: 5}, {head: "GEN", rank: 10}, {head: "STATE", left: true}, {head: "REQ/S", rank: 1, least: 6},
-		{head: "CPU", rank: 2, least: 4}, {head: "MEM", rank: 3, least: 7}, {head: "CONN", rank: 4}, {head: "P50", rank: 5, least: 6}, {head: "P99", rank: 5, least: 6},
+		{head: "CPU", rank: 2, least: 4}, {head: "MEM", rank: 3, least: 8}, {head: "CONN", rank: 4}, {head: "P50", rank: 5, least: 6}, {head: "P99", rank: 5, least: 6},
 		{head: "5XX", rank: 7}, {head: "RESTARTS", rank: 6}, {head: "BEAT", rank: 8, least: 5}, {head: "UP", rank: 9, least: 5}, {head: "REQUESTS", rank: 11},
 	}}
 	for i := range d.Workers {
@@ -170,7 +170,10 @@ func workers(d *Document) *grid {
 		}
 		conn, memory, up := strconv.FormatInt(w.Connections, 10), humanBytes(float64(w.Memory)), humanSeconds(d.Time.Sub(w.StartedAt).Seconds())
 		if !w.Alive {
-			conn, memory, up = none, none, none
+			conn, up = none, none
+		}
+		if w.Memory == 0 { // gone, or not measured yet
+			memory = none
 		}
 		g.add(role, strconv.Itoa(w.Slot), strconv.Itoa(w.PID), strconv.FormatUint(uint64(w.Generation), 10), state, humanRate(w.RequestsPerSecond), humanPercent(w.CPUPercent), memory,
 			conn, humanMicroseconds(w.P50), humanMicroseconds(w.P99), humanCount(w.Failed), humanCount(w.Restarts),
@@ -250,15 +253,36 @@ func share(all []section, height int, limited bool) []section {
 	return kept
 }
 
-// cut is what there is room for. The last line tells what is left out.
+// cut is what there is room for: what somebody should look at before the rest, in the
+// order that it had. The last line tells what is left out.
 func (s *section) cut() []Line {
-	rows := len(s.rows) - 1
-	if rows <= s.room {
+	rows := s.rows[1:]
+	switch {
+	case len(rows) <= s.room:
 		return s.rows
-	}
-	shown := max(s.room-1, 0)
-	if s.room == 0 {
+	case s.room == 0:
 		return nil
 	}
-	return append(s.rows[:1+shown:1+shown], Line{fmt.Sprintf("... %d more %s", rows-shown, s.noun), Plain})
+	urgent := func(role Role) bool { return role == Alarm || role == Notice }
+	alarms := 0
+	for _, row := range rows {
+		if urgent(row.Role) {
+			alarms++
+		}
+	}
+	shown := []Line{s.rows[0]}
+	others := max(s.room-1-alarms, 0)
+	for _, row := range rows {
+		if len(shown) == s.room {
+			break
+		}
+		if !urgent(row.Role) {
+			if others == 0 {
+				continue
+			}
+			others--
+		}
+		shown = append(shown, row)
+	}
+	return append(shown, Line{fmt.Sprintf("... %d more %s", len(rows)-len(shown)+1, s.noun), Plain})
 }

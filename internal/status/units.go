@@ -11,7 +11,8 @@ import (
 // none stands for what is not known.
 const none = "-"
 
-// scaled writes a number with three digits that count and the name of its power.
+// scaled writes a number with the name of its power, and a digit behind the point where
+// it has few before it.
 func scaled(v, base float64, names []string) string {
 	i := 0
 	for i < len(names)-1 && v >= base*0.9995 {
@@ -19,7 +20,7 @@ func scaled(v, base float64, names []string) string {
 		i++
 	}
 	digits := 0
-	if v < 9.95 && v != math.Trunc(v) || v < 9.95 && i > 0 {
+	if i > 0 && v < 99.95 || v < 9.95 && v != math.Trunc(v) {
 		digits = 1
 	}
 	return strings.TrimRight(strconv.FormatFloat(v, 'f', digits, 64)+" "+names[i], " ")
