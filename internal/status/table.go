@@ -153,9 +153,21 @@ const late = 2
 
 func workers(d *Document) *grid {
 	g := &grid{columns: []column{
-		{head: "SLOT"}, {head: "PID", least: 5}, {head: "GEN", rank: 10}, {head: "STATE", left: true}, {head: "REQ/S", rank: 1, least: 6},
-		{head: "CPU", rank: 2, least: 4}, {head: "MEM", rank: 3, least: 8}, {head: "CONN", rank: 4}, {head: "P50", rank: 5, least: 6}, {head: "P99", rank: 5, least: 6},
-		{head: "5XX", rank: 7}, {head: "RESTARTS", rank: 6}, {head: "BEAT", rank: 8, least: 5}, {head: "UP", rank: 9, least: 5}, {head: "REQUESTS", rank: 11},
+		{head: "SLOT"},
+		{head: "PID", least: 5},
+		{head: "GEN", rank: 10},
+		{head: "STATE", left: true},
+		{head: "REQ/S", rank: 1, least: 6},
+		{head: "CPU", rank: 2, least: 4},
+		{head: "MEM", rank: 3, least: 8},
+		{head: "CONN", rank: 4},
+		{head: "P50", rank: 5, least: 6},
+		{head: "P99", rank: 5, least: 6},
+		{head: "5XX", rank: 7},
+		{head: "RESTARTS", rank: 6},
+		{head: "BEAT", rank: 8, least: 5},
+		{head: "UP", rank: 9, least: 5},
+		{head: "REQUESTS", rank: 11},
 	}}
 	for i := range d.Workers {
 		w := &d.Workers[i]
@@ -187,8 +199,13 @@ const routeWidth = len("/v1/keys/{key}/increment")
 
 func routes(d *Document) *grid {
 	g := &grid{columns: []column{
-		{head: "ROUTE", left: true, least: routeWidth}, {head: "REQ/S", rank: 1, least: 6}, {head: "4XX/S", rank: 3, least: 6}, {head: "5XX/S", rank: 3, least: 6},
-		{head: "REQUESTS"}, {head: "4XX", rank: 2, least: 6}, {head: "5XX", rank: 2, least: 6},
+		{head: "ROUTE", left: true, least: routeWidth},
+		{head: "REQ/S", rank: 1, least: 6},
+		{head: "4XX/S", rank: 3, least: 6},
+		{head: "5XX/S", rank: 3, least: 6},
+		{head: "REQUESTS"},
+		{head: "4XX", rank: 2, least: 6},
+		{head: "5XX", rank: 2, least: 6},
 	}}
 	for i := range d.Routes {
 		r := &d.Routes[i]
@@ -205,9 +222,16 @@ func shards(d *Document) *grid {
 	g := &grid{columns: []column{
 		{head: "HOTTEST SHARDS", left: true, least: routeWidth}, {head: "WRITES/S", rank: 1}, {head: "WAITS/S", rank: 1}, {head: "FILL", least: 5}, {head: "KEYS", rank: 2, least: 6},
 	}}
+	if d.Interval == nil {
+		g.columns[1].head, g.columns[2].head = "WRITES", "WAITS"
+	}
 	for i := range d.Hottest {
 		s := &d.Hottest[i]
-		g.add(Plain, strconv.Itoa(s.Shard), humanRate(s.WritesPerSecond), humanRate(s.LockWaitsPerSecond), humanPercent(&s.UsedPercent), humanCount(s.Keys))
+		writes, waits := humanRate(s.WritesPerSecond), humanRate(s.LockWaitsPerSecond)
+		if d.Interval == nil {
+			writes, waits = humanCount(s.Writes), humanCount(s.LockWaits)
+		}
+		g.add(Plain, strconv.Itoa(s.Shard), writes, waits, humanPercent(&s.UsedPercent), humanCount(s.Keys))
 	}
 	return g
 }
