@@ -12,6 +12,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/fondue-server/fondue/internal/asset"
 	"github.com/fondue-server/fondue/internal/command"
 	"github.com/fondue-server/fondue/internal/metrics"
 	"github.com/fondue-server/fondue/internal/shm"
@@ -44,6 +45,7 @@ type request struct {
 	params
 	scratch [shm.MaxKey]byte // holds key, or prefix, when it had to be decoded
 	text    [64]byte         // of a parameter, and later of a field of the response
+	file    *asset.File      // that the path names
 	cond    command.Condition
 	// What If-Match and If-None-Match name. Their memory outlives the request.
 	match, none []command.Version
@@ -109,7 +111,7 @@ func (r *request) begin(ctx *fasthttp.RequestCtx) {
 
 // end lets go of what belongs to the context.
 func (r *request) end() {
-	r.ctx, r.query = nil, nil
+	r.ctx, r.query, r.file = nil, nil, nil
 	r.params, r.cond = params{}, command.Condition{}
 }
 
@@ -147,7 +149,7 @@ func (r *request) admit() (route, error) {
 	}
 	// Negative is the length of a chunked body; what has none has 0 by now,
 	// or less than -1 while the body is still to be read.
-	if r.fields&(fieldLength|fieldCoding) != 0 && !r.takesBody(which) && which != routeHealth && which != routeReady {
+	if r.fields&(fieldLength|fieldCoding) != 0 && !r.takesBody(which) && !isProbe(which) {
 		if n := r.ctx.Request.Header.ContentLength(); n > 0 || n == -1 {
 			return which, errBody
 		}
@@ -198,8 +200,10 @@ func (a *API) run(r *request, which route) error {
 		return a.metrics(r)
 	case routeHealth:
 		return a.health(r)
-	default:
+	case routeReady:
 		return a.ready(r)
+	default:
+		return r.replyFile()
 	}
 }
 

@@ -55,8 +55,6 @@ func readAccept(element []byte) (media string, weight int, version string) {
 	return media, weight, version
 }
 
-var semicolon = []byte(";")
-
 // thousandths reads a weight: 0 to 1 with up to three digits behind the point.
 func thousandths(text []byte) int {
 	if len(text) == 0 || len(text) > len("0.000") || text[0] != '0' && text[0] != '1' || len(text) > 1 && text[1] != '.' {

@@ -62,6 +62,12 @@ func TestEveryRouteIsCounted(t *testing.T) {
 	}
 	seen := map[metrics.Kind]bool{}
 	for which, kind := range kindOf {
+		if name := kind.String(); which > 0 && name != paths[which] && route(which) != routePageFile {
+			t.Errorf("%s is counted as %s", paths[which], name)
+		}
+		if route(which) == routePageFile { // a part of the page
+			continue
+		}
 		if seen[kind] || (kind == metrics.Other) != (route(which) == routeNone) {
 			t.Errorf("route %d is counted as %v", which, kind)
 		}

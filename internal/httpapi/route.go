@@ -6,6 +6,8 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/fondue-server/fondue/internal/apidoc"
+	"github.com/fondue-server/fondue/internal/command"
 	"github.com/fondue-server/fondue/internal/metrics"
 )
 
@@ -76,7 +78,33 @@ const (
 	routeMetrics
 	routeHealth
 	routeReady
+	routeDocument
+	routePage
+	routePageFile
 )
+
+// paths has the path of each route, with what varies in braces. Those without
+// are found by the switch in route.
+var paths = [...]string{
+	routeIncrement:    "/increment",
+	routeReport:       "/report",
+	routeReset:        "/reset",
+	routeCount:        "/count",
+	routeArgs:         "/args",
+	routeKeys:         "/v1/keys",
+	routeKey:          "/v1/keys/{key}",
+	routeKeyIncrement: "/v1/keys/{key}/increment",
+	routeBatch:        "/v1/batch",
+	routeRegion:       "/v1/region",
+	routeWorkers:      "/v1/workers",
+	routeStatus:       "/v1/status",
+	routeMetrics:      "/metrics",
+	routeHealth:       "/healthz",
+	routeReady:        "/readyz",
+	routeDocument:     "/openapi.json",
+	routePage:         "/docs",
+	routePageFile:     "/docs/{file}",
+}
 
 // allowed has the methods of each route but OPTIONS, which every route has.
 var allowed = [...]method{
@@ -95,6 +123,9 @@ var allowed = [...]method{
 	routeMetrics:      get | head,
 	routeHealth:       get | head,
 	routeReady:        get | head,
+	routeDocument:     get | head,
+	routePage:         get | head,
+	routePageFile:     get | head,
 }
 
 // kindOf is what a route is counted as.
@@ -115,15 +146,20 @@ var kindOf = [...]metrics.Kind{
 	routeMetrics:      metrics.Metrics,
 	routeHealth:       metrics.Health,
 	routeReady:        metrics.Ready,
+	routeDocument:     metrics.OpenAPI,
+	routePage:         metrics.Docs,
+	routePageFile:     metrics.Docs,
 }
 
 var (
 	prefixKeys      = []byte("/v1/keys/")
+	prefixPage      = []byte("/docs/")
 	suffixIncrement = []byte("/increment")
 )
 
 // route finds the route of an undecoded path. For the routes of one key it
-// leaves the key, still undecoded, in r.key.
+// leaves the key, still undecoded, in r.key, and for those of files the file in
+// r.file.
 func (r *request) route(path []byte) route {
 	switch string(path) {
 	case "/increment":
@@ -152,10 +188,16 @@ func (r *request) route(path []byte) route {
 		return routeHealth
 	case "/readyz":
 		return routeReady
+	case "/openapi.json":
+		r.file = apidoc.Document
+		return routeDocument
+	case "/docs":
+		r.file = apidoc.Page
+		return routePage
 	}
 	key, found := bytes.CutPrefix(path, prefixKeys)
 	if !found {
-		return routeNone
+		return r.routeFile(path)
 	}
 	slash := bytes.IndexByte(key, '/')
 	switch {
@@ -165,6 +207,16 @@ func (r *request) route(path []byte) route {
 	case string(key[slash:]) == string(suffixIncrement):
 		r.key = key[:slash]
 		return routeKeyIncrement
+	}
+	return routeNone
+}
+
+// routeFile finds the files of the page.
+func (r *request) routeFile(path []byte) route {
+	if name, found := bytes.CutPrefix(path, prefixPage); found {
+		if r.file = apidoc.File(name); r.file != nil {
+			return routePageFile
+		}
 	}
 	return routeNone
 }
@@ -206,7 +258,5 @@ func notFound(path []byte) error {
 		return problemf(fasthttp.StatusNotFound,
 			"the routes of a key are /v1/keys/{key} and /v1/keys/{key}/increment; a slash within the key is written %%2F")
 	}
-	return problemf(fasthttp.StatusNotFound,
-		"no such route; there are /increment, /report, /reset, /count, /args, /v1/keys, /v1/keys/{key}, "+
-			"/v1/keys/{key}/increment, /v1/batch, /v1/region, /v1/workers, /v1/status, /metrics, /healthz and /readyz")
+	return problemf(fasthttp.StatusNotFound, "no such route; there are %s", command.InWords(paths[routeNone+1:]))
 }

@@ -17,9 +17,11 @@ var allowed = map[string][]string{
 		"github.com/spf13/pflag", "github.com/BurntSushi/toml",
 	},
 	"internal/master":  {"internal/handoff", "internal/listen", "internal/shm", "internal/logging", "golang.org/x/sys", "github.com/coreos/go-systemd"},
-	"internal/worker":  {"internal/handoff", "internal/httpapi", "internal/listen", "internal/command", "internal/metrics", "internal/shm", "internal/logging", "github.com/valyala/fasthttp", "golang.org/x/sys"},
-	"internal/httpapi": {"internal/command", "internal/metrics", "internal/shm", "github.com/valyala/fasthttp"},
-	"internal/command": {"internal/metrics", "internal/status", "internal/shm"},
+	"internal/worker":  {"internal/handoff", "internal/httpapi", "internal/listen", "internal/socket", "internal/command", "internal/metrics", "internal/shm", "internal/logging", "github.com/valyala/fasthttp", "golang.org/x/sys"},
+	"internal/httpapi": {"internal/apidoc", "internal/asset", "internal/command", "internal/metrics", "internal/shm", "github.com/valyala/fasthttp"},
+	"internal/apidoc":  {"internal/asset", "github.com/swaggest/swgui/v5/static"},
+	"internal/asset":   {},
+	"internal/command": {"internal/metrics", "internal/status", "internal/shm", "github.com/go-json-experiment/json"},
 	"internal/screen":  {"internal/status", "github.com/gdamore/tcell", "golang.org/x/sys"},
 	"internal/status":  {"internal/metrics", "internal/shm"},
 	"internal/metrics": {"internal/shm"},
@@ -27,6 +29,7 @@ var allowed = map[string][]string{
 	"internal/handoff": {"internal/listen", "internal/shm"},
 	"internal/listen":  {"golang.org/x/sys"},
 	"internal/logging": {},
+	"internal/socket":  {"golang.org/x/sys"},
 	"internal/shm":     {"golang.org/x/sys"},
 	"internal/e2e":     {},
 	"internal/lint":    {},
@@ -38,6 +41,8 @@ var allowedInTests = []string{
 	"internal/e2e", "internal/shm",
 	"github.com/prometheus/client_golang", "github.com/prometheus/client_model", "github.com/prometheus/common",
 	"pgregory.net/rapid", "github.com/anishathalye/porcupine", "golang.org/x/sys", "github.com/valyala/fasthttp",
+	"github.com/santhosh-tekuri/jsonschema/v6", "github.com/pb33f/libopenapi/datamodel",
+	"github.com/chromedp/chromedp", "github.com/chromedp/cdproto",
 }
 
 // adapters understand a protocol. They know the store's errors and limits by

@@ -182,7 +182,7 @@ func (c *crew) hear(n news) {
 func (c *crew) serves(w *worker) {
 	s := w.seat
 	w.phase, s.served, s.waits = serving, true, false
-	c.log.Debug("worker is ready", w.attrs("after", time.Since(w.startedAt))...)
+	c.log.Info("worker is ready", w.attrs("after", time.Since(w.startedAt).Round(time.Millisecond))...)
 	if w == s.next {
 		c.succeed(s)
 	}

@@ -144,16 +144,16 @@ func (c *crew) hearLastWords(w *worker) {
 }
 
 func (c *crew) report(d death) {
-	attrs := d.worker.attrs("end", d.exit.String(), "lived", d.lived.Round(time.Millisecond))
+	attrs := d.worker.attrs("end", d.exit.String(), "lived", d.lived.Round(time.Millisecond), "last_beat", d.repairs.Silent.Round(time.Millisecond))
 	if d.repairs.Locks > 0 {
-		attrs = append(attrs, "locks", d.repairs.Locks)
+		attrs = append(attrs, "locks", d.repairs.Locks, "unlinked", d.repairs.Unlinked, "freed_bytes", d.repairs.Freed)
 	}
 	if d.reason != "" {
 		attrs = append(attrs, "reason", d.reason)
 	}
 	switch {
 	case d.asked && d.exit.status.Exited() && d.exit.status.ExitStatus() == handoff.ExitOK:
-		c.log.Debug("worker left", attrs...)
+		c.log.Info("worker left", attrs...)
 	case d.asked:
 		c.log.Warn("worker ended", attrs...)
 	case c.stage != running:

@@ -133,6 +133,7 @@ func (c *crew) dismiss(w *worker) {
 		return // it is being ended
 	}
 	w.phase, w.due = leaving, time.Now().Add(c.limit+stopGrace)
+	c.log.Debug("worker is told to leave", w.attrs()...)
 	c.kill(w, unix.SIGTERM)
 }
 

@@ -330,7 +330,7 @@ func TestCheckOfADeadHoldersShard(t *testing.T) {
 			if !c.ok {
 				return
 			}
-			if err := sh.rebuildLocked(); err != nil {
+			if _, err := sh.rebuildLocked(); err != nil {
 				t.Fatal(err)
 			}
 			surrender(&sh.header.lock)

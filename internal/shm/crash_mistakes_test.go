@@ -16,7 +16,7 @@ var mistakes = []struct {
 	dies bool   // who recovers dies, too, near the end of it
 }{
 	{"none", variant{}, "", false},
-	{"none, with a recovery of its own", variant{recover: rebuilt((*shard).rebuildLocked)}, "", false},
+	{"none, with a recovery of its own", variant{recover: rebuilt(rightly)}, "", false},
 	// A margin: nobody else takes units before the lock is free.
 	{"value given back before its entry is killed", variant{freeEarly: true}, "", false},
 	{"linked before it is filled", variant{linkFirst: true}, "is not where its hash leads", false},
@@ -28,7 +28,7 @@ var mistakes = []struct {
 	{"seq not moved on", variant{noSeq: true}, "a walk to", false},
 	{"seq not moved on, beside a reader", variant{noSeq: true}, "a reader of", false},
 	{"lock freed without a rebuild", variant{recover: rebuilt(func(*shard) error { return nil })}, "are leaked", false},
-	{"none, and two deaths", variant{recover: rebuilt((*shard).rebuildLocked)}, "", true},
+	{"none, and two deaths", variant{recover: rebuilt(rightly)}, "", true},
 	{"rebuild that kills before it moves seq on", variant{recover: rebuilt(killingFirst)}, "a reader of", true},
 	{"rebuild that leaves words alive", variant{recover: rebuilt(keepingWords)}, "begins as a counter does", false},
 	{"rebuild that does not move seq on", variant{recover: rebuilt(keepingSeq)}, "a walk to", false},

@@ -203,13 +203,19 @@ func rebuilt(rebuild func(*shard) error) func(*Store, ID) error {
 	}
 }
 
+// rightly rebuilds as Recover does.
+func rightly(sh *shard) error {
+	_, err := sh.rebuildLocked()
+	return err
+}
+
 // keepingWords rebuilds, and leaves the words of free lines as they were.
 func keepingWords(sh *shard) error {
 	words := make([]uint64, sh.unitsN/lineUnits)
 	for line := range words {
 		words[line] = sh.mem.word(sh.unitOff(uint64(line) * lineUnits)).Load()
 	}
-	err := sh.rebuildLocked()
+	_, err := sh.rebuildLocked()
 	for line, w := range words {
 		if first := uint64(line) * lineUnits; !sh.inUse(first, lineUnits) {
 			sh.mem.word(sh.unitOff(first)).Store(w)
@@ -221,7 +227,7 @@ func keepingWords(sh *shard) error {
 // keepingSeq rebuilds, and leaves seq as it was.
 func keepingSeq(sh *shard) error {
 	seq := sh.header.seq.Load()
-	err := sh.rebuildLocked()
+	_, err := sh.rebuildLocked()
 	sh.header.seq.Store(seq)
 	return err
 }

@@ -99,7 +99,7 @@ func useDamaged(r *Region, s *Store) string {
 			s.SweepExpired(time.Second)
 			s.reclaim(sh)
 			if s.lock(sh) == nil {
-				if err := sh.rebuildLocked(); !expected(err) {
+				if _, err := sh.rebuildLocked(); !expected(err) {
 					return fmt.Sprintf("rebuild: %v", err)
 				}
 				s.unlock(sh)

@@ -205,7 +205,7 @@ func (m *machine) rebuild(t *rapid.T) {
 	for i := range s.region.shards {
 		sh := &s.region.shards[i]
 		wantError(t, "lock", s.lock(sh), nil)
-		err := sh.rebuildLocked()
+		_, err := sh.rebuildLocked()
 		s.unlock(sh)
 		wantError(t, "rebuildLocked", err, nil)
 	}

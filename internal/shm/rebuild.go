@@ -13,20 +13,28 @@ package shm
 //     unlinked and not killed. No line that is free begins as a counter does.
 //     What is killed may be the bytes of a value, which whoever is still
 //     reading them must not believe: so it comes after 3
-func (sh *shard) rebuildLocked() error {
+func (sh *shard) rebuildLocked() (mended, error) {
 	sum, err := sh.retakeLocked()
 	if err != nil {
-		return err
+		return mended{}, err
 	}
 	h := sh.header
+	done := mended{unlinked: sum.unlinked}
+	if used := h.used.Load(); used > sum.used {
+		done.freed = used - sum.used
+	}
 	put(&h.seq, h.seq.Load()+1)
 	sh.killFreeLocked()
 	put(&h.entries, sum.entries)
 	put(&h.expiring, sum.expiring)
 	put(&h.used, sum.used)
 	add(&h.repairs, 1)
-	return nil
+	return done, nil
 }
+
+// mended is what a death had left in a shard: entries that were dead and still
+// linked, and units that were counted as used and reached by nothing.
+type mended struct{ unlinked, freed uint64 }
 
 // retakeLocked makes the bitmap anew from what the buckets reach.
 func (sh *shard) retakeLocked() (sum tally, err error) {
@@ -52,7 +60,7 @@ func (sh *shard) killFreeLocked() {
 	}
 }
 
-type tally struct{ entries, expiring, used uint64 }
+type tally struct{ entries, expiring, used, unlinked uint64 }
 
 // retakeBucket marks what one bucket reaches.
 func (sh *shard) retakeBucket(at uint64, sum *tally) error {
@@ -71,6 +79,7 @@ func (sh *shard) retakeBucket(at uint64, sum *tally) error {
 			put(sh.mem.word(at), e.link.Load())
 			sh.freeLocked((off-sh.units)/unitSize, lineUnits)
 			sum.used -= lineUnits
+			sum.unlinked++
 			continue
 		}
 		ok := sh.retakeChain(meta>>metaTail, sum)

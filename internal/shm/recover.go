@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 )
 
 // Recovery tells what a death left and what was done about it.
@@ -11,6 +12,11 @@ type Recovery struct {
 	ID
 	PID   int
 	Locks int // that the dead process held, each of a shard that was made whole
+	// What it had left half done in those shards: dead entries that were still
+	// linked, and bytes that were taken and reached by nothing.
+	Unlinked int
+	Freed    int64
+	Silent   time.Duration // since its last beat
 }
 
 // Recover makes the region whole after the death of a process: takes over the
@@ -21,7 +27,8 @@ type Recovery struct {
 func (s *Store) Recover(id ID) (Recovery, error) {
 	done, err := s.repairAll(lockOwner(id))
 	done.ID = id
-	done.PID = int(s.region.slot(id.Slot).pid.Load())
+	rec := s.region.slot(id.Slot)
+	done.PID, done.Silent = int(rec.pid.Load()), since(now(), rec.beat.Load())
 	if err != nil {
 		return done, err
 	}
@@ -41,12 +48,15 @@ func (s *Store) repairAll(dead uint32) (done Recovery, err error) {
 			continue
 		}
 		done.Locks++
-		if failed := sh.rebuildLocked(); failed != nil {
+		found, failed := sh.rebuildLocked()
+		if failed != nil {
 			// It stays locked: what is broken must not be built upon.
 			err = errors.Join(err, fmt.Errorf("shard %d: %w", i, failed))
 			handBack(&sh.header.lock, s.owner, dead)
 			continue
 		}
+		done.Unlinked += int(found.unlinked)
+		done.Freed += int64(found.freed * unitSize)
 		surrender(&sh.header.lock)
 	}
 	s.region.eachLock(wake)

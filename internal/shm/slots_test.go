@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestClaim(t *testing.T) {
@@ -230,5 +231,38 @@ func TestOwnerState(t *testing.T) {
 	}
 	if _, err := next.Recover(worker.ID()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestRecoverySaysWhatItMended: an entry that was killed and not unlinked, and units
+// that were taken and not linked to, are told of with the time of the last beat.
+func TestRecoverySaysWhatItMended(t *testing.T) {
+	t.Parallel()
+	r := heapRegion(t, Geometry{Size: MinSize, Slots: 2})
+	master, dead := attached(t, r)
+	if _, err := dead.Set([]byte("a"), 1); err != nil {
+		t.Fatal(err)
+	}
+	sh := holdLock(dead, "a")
+	var k target
+	var f found
+	k.aim([]byte("a"), dead.seed)
+	if _, err := sh.findLocked(&k, &f); err != nil || f.e == nil {
+		t.Fatal(err)
+	}
+	put(&f.e.word, kindDead)
+	first, n := sh.findRunLocked(3, 3)
+	sh.useLocked(first, n)
+	put(&sh.header.used, sh.header.used.Load()+n)
+	put(&dead.slot.beat, now()-1500)
+	done, err := master.Recover(dead.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := int64(n+lineUnits) * unitSize; done.Locks != 1 || done.Unlinked != 1 || done.Freed != want {
+		t.Errorf("%+v, want 1 lock, 1 entry and %d bytes", done, want)
+	}
+	if done.Silent < 1500*time.Millisecond || done.Silent > time.Minute {
+		t.Errorf("silent for %v", done.Silent)
 	}
 }

@@ -1,0 +1,102 @@
+package httpapi
+
+import (
+	"bytes"
+
+	"github.com/valyala/fasthttp"
+)
+
+// replyFile answers with the file that the path names, compressed for who takes
+// that. Under the same name another version of the program has other bytes:
+// whoever keeps a copy asks before it is used again.
+func (r *request) replyFile() error {
+	if err := r.parseQuery(0); err != nil {
+		return err
+	}
+	request, header := &r.ctx.Request.Header, &r.ctx.Response.Header
+	form := r.file.Form(takesGzip(request.PeekAll(fasthttp.HeaderAcceptEncoding)))
+	known := false
+	if r.fields&fieldNone != 0 {
+		var err error
+		if known, err = names(request.PeekAll(fasthttp.HeaderIfNoneMatch), form.Tag); err != nil {
+			return refuseTags(fasthttp.HeaderIfNoneMatch)
+		}
+	}
+	header.SetCanonical(nameETag, []byte(form.Tag))
+	header.Set(fasthttp.HeaderCacheControl, "no-cache")
+	header.Set(fasthttp.HeaderVary, fasthttp.HeaderAcceptEncoding)
+	header.Set(fasthttp.HeaderXContentTypeOptions, "nosniff")
+	if r.file.Policy != "" {
+		header.Set(fasthttp.HeaderContentSecurityPolicy, r.file.Policy)
+	}
+	if known {
+		r.ctx.Response.SetStatusCode(fasthttp.StatusNotModified)
+		return nil
+	}
+	if form.Encoding != "" {
+		header.SetContentEncoding(form.Encoding)
+	}
+	header.SetContentType(r.file.Type)
+	r.ctx.Response.SetBodyRaw(form.Body)
+	return nil
+}
+
+// names tells whether a list of entity tags, or "*", names a tag, in the weak
+// comparison.
+func names(lines [][]byte, tag string) (found bool, err error) {
+	tag = tag[1 : len(tag)-1]
+	var list tagList
+	if err := list.parse(lines, weak); err != nil || list.any {
+		return list.any, err
+	}
+	for _, line := range lines {
+		for rest := line; len(rest) > 0; {
+			if rest[0] == ',' || rest[0] == ' ' || rest[0] == '\t' {
+				rest = rest[1:]
+				continue
+			}
+			var opaque []byte
+			opaque, _, rest, _ = cutTag(rest)
+			found = found || string(opaque) == tag
+		}
+	}
+	return found, nil
+}
+
+// takesGzip reads Accept-Encoding (RFC 9110, 12.5.3): the compressed form is
+// smaller, and taken wherever it is not refused.
+func takesGzip(lines [][]byte) bool {
+	named, any := false, false
+	for _, line := range lines {
+		for more := true; more; {
+			var item []byte
+			item, line, more = bytes.Cut(line, comma)
+			coding, weight, _ := bytes.Cut(item, semicolon)
+			coding = trim(coding)
+			switch {
+			case bytes.EqualFold(coding, codingGzip), bytes.EqualFold(coding, codingXGzip):
+				if isZero(weight) {
+					return false
+				}
+				named = true
+			case string(coding) == "*":
+				any = !isZero(weight)
+			}
+		}
+	}
+	return named || any
+}
+
+// isZero tells whether a weight is q=0, with as many zeros as there may be.
+func isZero(weight []byte) bool {
+	name, value, _ := bytes.Cut(trim(weight), equals)
+	value = trim(value)
+	return bytes.EqualFold(trim(name), weightName) && len(value) > 0 && len(bytes.Trim(value, "0.")) == 0
+}
+
+var (
+	semicolon   = []byte(";")
+	weightName  = []byte("q")
+	codingGzip  = []byte("gzip")
+	codingXGzip = []byte("x-gzip")
+)
