@@ -74,6 +74,7 @@ const (
 	routeBatch
 	routeRegion
 	routeWorkers
+	routeStatus
 	routeMetrics
 	routeHealth
 	routeReady
@@ -96,6 +97,7 @@ var paths = [...]string{
 	routeBatch:        "/v1/batch",
 	routeRegion:       "/v1/region",
 	routeWorkers:      "/v1/workers",
+	routeStatus:       "/v1/status",
 	routeMetrics:      "/metrics",
 	routeHealth:       "/healthz",
 	routeReady:        "/readyz",
@@ -117,6 +119,7 @@ var allowed = [...]method{
 	routeBatch:        post,
 	routeRegion:       get | head,
 	routeWorkers:      get | head,
+	routeStatus:       get | head,
 	routeMetrics:      get | head,
 	routeHealth:       get | head,
 	routeReady:        get | head,
@@ -139,6 +142,7 @@ var kindOf = [...]metrics.Kind{
 	routeBatch:        metrics.Batch,
 	routeRegion:       metrics.Region,
 	routeWorkers:      metrics.Workers,
+	routeStatus:       metrics.Status,
 	routeMetrics:      metrics.Metrics,
 	routeHealth:       metrics.Health,
 	routeReady:        metrics.Ready,
@@ -176,6 +180,8 @@ func (r *request) route(path []byte) route {
 		return routeRegion
 	case "/v1/workers":
 		return routeWorkers
+	case "/v1/status":
+		return routeStatus
 	case "/metrics":
 		return routeMetrics
 	case "/healthz":

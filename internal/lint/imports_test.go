@@ -13,7 +13,7 @@ import (
 // somebody has to say where it stands.
 var allowed = map[string][]string{
 	"cmd/server": {
-		"internal/master", "internal/worker", "internal/handoff", "internal/dump", "internal/listen", "internal/command", "internal/shm", "internal/logging",
+		"internal/master", "internal/worker", "internal/handoff", "internal/dump", "internal/listen", "internal/command", "internal/screen", "internal/status", "internal/shm", "internal/logging",
 		"github.com/spf13/pflag", "github.com/BurntSushi/toml",
 	},
 	"internal/master":  {"internal/handoff", "internal/listen", "internal/shm", "internal/logging", "golang.org/x/sys", "github.com/coreos/go-systemd"},
@@ -21,7 +21,9 @@ var allowed = map[string][]string{
 	"internal/httpapi": {"internal/apidoc", "internal/asset", "internal/command", "internal/metrics", "internal/shm", "github.com/valyala/fasthttp"},
 	"internal/apidoc":  {"internal/asset", "github.com/swaggest/swgui/v5/static"},
 	"internal/asset":   {},
-	"internal/command": {"internal/metrics", "internal/shm", "github.com/go-json-experiment/json"},
+	"internal/command": {"internal/metrics", "internal/status", "internal/shm", "github.com/go-json-experiment/json"},
+	"internal/screen":  {"internal/status", "github.com/gdamore/tcell", "golang.org/x/sys"},
+	"internal/status":  {"internal/metrics", "internal/shm"},
 	"internal/metrics": {"internal/shm"},
 	"internal/dump":    {"internal/command", "internal/shm"},
 	"internal/handoff": {"internal/listen", "internal/shm"},
