@@ -91,12 +91,14 @@ func TestMetricsAreExact(t *testing.T) {
 	}
 	defer func() { region.Close() }()
 	load := e2e.StartLoad(t, s.Addrs[0], e2e.LoadOptions{KeepAlive: 12, NewConn: 4, Path: "/increment?key=k"})
+	kills := 0
 	for range rounds {
 		for _, n := range rand.Perm(6) {
 			c.scrape()
 			switch n {
 			case 0, 1:
 				killOne(s, region)
+				kills++
 			case 2:
 				s.Signal(syscall.SIGHUP)
 			case 3:
@@ -135,6 +137,10 @@ func TestMetricsAreExact(t *testing.T) {
 	}
 	if n := now["fondue_http_requests_total /metrics 2xx"]; n != float64(scrapes) {
 		t.Errorf("%v scrapes in the metrics, %d made before", n, scrapes)
+	}
+	// A worker that was about to leave, and was told so, is no death when it is killed.
+	if n := now["fondue_deaths_total"]; n < 1 || n > float64(kills) {
+		t.Errorf("%v deaths in the metrics, %d workers were killed", n, kills)
 	}
 	sum, slots := 0.0, 0.0
 	for key, n := range now {

@@ -30,6 +30,7 @@ const (
 type scoreboard interface {
 	Claim(prefer int) (shm.ID, error)
 	Spawned(id shm.ID, pid int)
+	Died(id shm.ID)
 	Recover(id shm.ID) (shm.Recovery, error)
 	Sweep() ([]shm.Recovery, error)
 	BeatOf(slot int) uint64

@@ -69,6 +69,9 @@ func (c *crew) bury(w *worker, e exit) death {
 	d.repairs = repairs
 	d.cause = w.causeOf(e.status)
 	d.asked = w.phase == leaving || c.stage == killing
+	if !d.asked {
+		c.board.Died(w.id)
+	}
 	if d.cause == cannotBoot {
 		c.hearLastWords(w)
 	}

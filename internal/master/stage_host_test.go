@@ -38,6 +38,12 @@ func (f *theatre) haveSlots(n int) {
 
 func (f *theatre) Spawned(id shm.ID, pid int) {}
 
+func (f *theatre) Died(id shm.ID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.deaths++
+}
+
 func (f *theatre) Recover(id shm.ID) (shm.Recovery, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -47,6 +47,7 @@ type theatre struct {
 	frozen      map[int]bool // slots whose worker does not beat
 	beat        uint64
 	requests    map[int]uint64 // by slot
+	deaths      int            // of workers that were not told to end
 	draining    map[int]bool   // slots whose worker says that it drains
 	grown       uint64         // memory of every worker
 	service     []string       // what the service manager was told

@@ -19,6 +19,7 @@ type Snapshot struct {
 	// slot.
 	Connections int64
 	Restarts    uint64
+	Deaths      uint64 // of processes that were not told to end
 }
 
 // Slot is a worker's place: its process, if it has one, and what its processes have
@@ -39,6 +40,7 @@ func Take(r *shm.Region) Snapshot {
 		s.Sum.Add(&one.Meters)
 		s.Connections += one.Connections
 		s.Restarts += one.Restarts
+		s.Deaths += one.Deaths
 		s.Slots = append(s.Slots, one)
 	}
 	return s

@@ -257,6 +257,9 @@ func (s *Store) claim(slot int) (ID, bool) {
 	return ID{Slot: slot, Generation: gen}, cas(&rec.control, w, packControl(gen, phaseClaimed))
 }
 
+// Died counts the end of a process that was not told to end.
+func (s *Store) Died(id ID) { add(&s.region.slot(id.Slot).deaths, 1) }
+
 // Spawned records the process that was started for a claimed slot.
 func (s *Store) Spawned(id ID, pid int) {
 	rec := s.region.slot(id.Slot)

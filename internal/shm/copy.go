@@ -91,6 +91,7 @@ func (s *Store) copyCounts(to *Store) {
 	for i := range int(s.region.sb.slots) {
 		place := min(i, int(to.region.sb.slots)-1)
 		add(&to.region.slot(place).spawns, s.region.slot(i).spawns.Load())
+		add(&to.region.slot(place).deaths, s.region.slot(i).deaths.Load())
 		add(&to.region.slot(place).cpu, s.region.slot(i).cpu.Load())
 		into := to.region.meters(place).words()
 		for word, from := range s.region.meters(i).words() {

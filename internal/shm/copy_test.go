@@ -47,6 +47,7 @@ func TestCopyTo(t *testing.T) {
 			}
 			s.CountReceived(70)
 			s.CountSent(80)
+			s.CountFull()
 			s.CountLookup(true)
 			s.CountLookup(false)
 			s.CountLookup(false)

@@ -21,6 +21,7 @@
 //	16      8     pid          master   for people and logs; identity is slot + generation
 //	24      8     started      master   ms since 1970, for people
 //	32      8     spawns       master   processes this slot has had
+//	40      8     deaths       master   those of them that ended and were not told to
 //	64      8     state        worker   starting, ready, draining; a master's: not yet, now, no longer in charge of its listeners
 //	72      8     beat         worker   ms of the host's monotonic clock
 //	80      8     memory       worker   bytes
@@ -38,6 +39,7 @@
 //	                sent
 //	992     8 x 2   hits,       reads of keys that were there, and that were not
 //	                misses
+//	1008    8       full        requests refused for want of room
 //
 // One shard. The key's hash picks the shard; all that belongs to a key lives
 // in it, so that locking, recovery and checking are local. Its memory is units

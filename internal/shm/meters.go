@@ -86,6 +86,9 @@ func (s *Store) CountLookup(hit bool) {
 	}
 }
 
+// CountFull counts a request that was refused for want of room.
+func (s *Store) CountFull() { add(&s.meters.full, 1) }
+
 // Answers are numbers of answers by their kind and outcome.
 type Answers [MaxKinds][outcomes]uint64
 
@@ -118,6 +121,7 @@ type Meters struct {
 	Sent       uint64 // bytes
 	Hits       uint64 // reads of keys that were there
 	Misses     uint64
+	Full       uint64 // requests that were refused for want of room
 }
 
 // Add adds those of another slot.
@@ -136,6 +140,7 @@ func (m *Meters) Add(o *Meters) {
 	m.Sent += o.Sent
 	m.Hits += o.Hits
 	m.Misses += o.Misses
+	m.Full += o.Full
 }
 
 // Since is what was counted after before, an earlier reading of the same. What is
@@ -152,7 +157,7 @@ func (m *Meters) Since(before *Meters) (d Meters) {
 	d.LatencySum = max(m.LatencySum-before.LatencySum, 0)
 	d.Accepted = beyond(m.Accepted, before.Accepted)
 	d.Received, d.Sent = beyond(m.Received, before.Received), beyond(m.Sent, before.Sent)
-	d.Hits, d.Misses = beyond(m.Hits, before.Hits), beyond(m.Misses, before.Misses)
+	d.Hits, d.Misses, d.Full = beyond(m.Hits, before.Hits), beyond(m.Misses, before.Misses), beyond(m.Full, before.Full)
 	return d
 }
 
@@ -173,7 +178,7 @@ func (r *Region) Meters(slot int) (m Meters) {
 	m.LatencySum = time.Duration(rec.latencySum.Load())
 	m.Accepted = rec.accepted.Load()
 	m.Received, m.Sent = rec.received.Load(), rec.sent.Load()
-	m.Hits, m.Misses = rec.hits.Load(), rec.misses.Load()
+	m.Hits, m.Misses, m.Full = rec.hits.Load(), rec.misses.Load(), rec.full.Load()
 	return m
 }
 
@@ -202,5 +207,5 @@ func (m *meterRecord) words() (all []*atomic.Uint64) {
 	for i := range m.latency {
 		all = append(all, &m.latency[i])
 	}
-	return append(all, &m.latencySum, &m.accepted, &m.received, &m.sent, &m.hits, &m.misses)
+	return append(all, &m.latencySum, &m.accepted, &m.received, &m.sent, &m.hits, &m.misses, &m.full)
 }

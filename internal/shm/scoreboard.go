@@ -56,6 +56,7 @@ type SlotInfo struct {
 	Connections  int64
 	Processes    uint64 // that the slot has had since the region was created
 	Restarts     uint64 // those after the first
+	Deaths       uint64 // those that ended and were not told to
 	HeartbeatAge time.Duration
 	StartedAt    time.Time
 	Memory       uint64        // bytes resident, sampled
@@ -88,7 +89,7 @@ func (r *Region) WorkerSlots() []SlotInfo {
 	for i := range rows {
 		row, free := r.row(i, at)
 		if free {
-			row = SlotInfo{ID: row.ID, Processes: row.Processes, Restarts: row.Restarts, CPU: row.CPU}
+			row = SlotInfo{ID: row.ID, Processes: row.Processes, Restarts: row.Restarts, Deaths: row.Deaths, CPU: row.CPU}
 		}
 		rows[i] = row
 	}
@@ -110,6 +111,7 @@ func (r *Region) row(i int, at uint64) (row SlotInfo, free bool) {
 		CPU:          time.Duration(rec.cpu.Load()),
 		StartedAt:    time.UnixMilli(int64(rec.started.Load())),
 		HeartbeatAge: since(at, rec.beat.Load()),
+		Deaths:       rec.deaths.Load(),
 	}
 	if row.Processes = rec.spawns.Load(); row.Processes > 0 {
 		row.Restarts = row.Processes - 1

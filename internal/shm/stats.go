@@ -11,6 +11,9 @@ type Counts struct {
 	Size int64 // bytes of the file
 	Used int64 // bytes of the room for keys and values, in use
 	Free int64 // bytes of it, not in use
+	// Fullest is the part of its room that the fullest shard uses, 0 to 1: a key has
+	// room in its own shard alone.
+	Fullest float64
 
 	Entries  uint64
 	Expiring uint64 // entries that have a time to live
@@ -44,6 +47,7 @@ func (r *Region) Counts() Counts {
 		all.Shards++
 		all.Used += one.Used
 		all.Free += one.Free
+		all.Fullest = max(all.Fullest, one.Fullest)
 		all.Entries += one.Entries
 		all.Expiring += one.Expiring
 		all.Writes += one.Writes
@@ -64,6 +68,7 @@ func (r *Region) CountsOf(shard int) Counts {
 	used := min(h.used.Load(), sh.unitsN)
 	return Counts{
 		Size: int64(r.sb.shardSize), Used: int64(used) * unitSize, Free: int64(sh.unitsN-used) * unitSize,
+		Fullest: float64(used) / float64(sh.unitsN),
 		Entries: h.entries.Load(), Expiring: h.expiring.Load(), Writes: h.versions.Load(),
 		Evictions: h.evictions.Load(), Expiries: h.expiries.Load(), LockWaits: h.waits.Load(), Recoveries: h.repairs.Load(),
 		LongestWait: time.Duration(h.longestWait.Load()), LongestHold: time.Duration(h.longestHold.Load()), Shards: 1,
