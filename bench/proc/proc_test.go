@@ -51,6 +51,14 @@ func burn(d time.Duration) {
 // start runs a child that has burnt its time when it returns.
 func start(t *testing.T, d time.Duration, args ...string) int {
 	t.Helper()
+	pid, burnt := launch(t, d, args...)
+	burnt()
+	return pid
+}
+
+// launch runs a child, and returns what waits until it has burnt its time.
+func launch(t *testing.T, d time.Duration, args ...string) (pid int, burnt func()) {
+	t.Helper()
 	child := exec.Command("/proc/self/exe", args...)
 	child.Env = append(os.Environ(), fmt.Sprintf("%s=%d", burnEnv, d.Milliseconds()))
 	child.Stderr = os.Stderr
@@ -71,10 +79,12 @@ func start(t *testing.T, d time.Duration, args ...string) int {
 			t.Error(err)
 		}
 	})
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatal(err)
+	return child.Process.Pid, func() {
+		t.Helper()
+		if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return child.Process.Pid
 }
 
 func TestCPUOfAChild(t *testing.T) {

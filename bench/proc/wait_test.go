@@ -14,13 +14,14 @@ func TestWaitsOfACrowd(t *testing.T) {
 	// More threads than there are CPUs, each busy: some of them must wait.
 	const burnt = 100 * time.Millisecond
 	n := 2 * runtime.NumCPU()
-	pids := make([]int, n)
-	done := make(chan int)
+	var pids []int
+	var ends []func()
 	for range n {
-		go func() { done <- start(t, burnt, "itself") }()
+		pid, burnt := launch(t, burnt, "itself")
+		pids, ends = append(pids, pid), append(ends, burnt)
 	}
-	for i := range pids {
-		pids[i] = <-done
+	for _, wait := range ends {
+		wait()
 	}
 	waits, err := ReadWaits(pids)
 	if err != nil || len(waits) < n {

@@ -21,7 +21,7 @@ var (
 	cpu    = metric{"CPU, µs/request", result.Round.CPU, micros, false}
 	user   = metric{"user", func(r result.Round) float64 { return float64(r.User) / float64(r.Requests) }, micros, false}
 	system = metric{"system", func(r result.Round) float64 { return float64(r.System) / float64(r.Requests) }, micros, false}
-	waited = metric{"waited for a CPU, µs/request", func(r result.Round) float64 { return float64(r.Waited) / float64(r.Requests) }, micros, false}
+	waited = metric{"waited for a CPU, µs/request", waitedPerRequest, micros, false}
 	p50    = metric{"p50, µs", latency(func(l result.Latency) int64 { return l.P50 }), micros, false}
 	p99    = metric{"p99, µs", latency(func(l result.Latency) int64 { return l.P99 }), micros, false}
 	p999   = metric{"p99.9, µs", latency(func(l result.Latency) int64 { return l.P999 }), micros, false}
@@ -34,6 +34,15 @@ func ratePerSecond(r result.Round) float64 {
 		return math.NaN()
 	}
 	return r.Rate()
+}
+
+// waitedPerRequest is no number where it was not measured: a kernel may not tell, and
+// older reports have not asked.
+func waitedPerRequest(r result.Round) float64 {
+	if r.Waited == 0 {
+		return math.NaN()
+	}
+	return float64(r.Waited) / float64(r.Requests)
 }
 
 // latency of a round without an answer is no number.

@@ -125,7 +125,7 @@ type Round struct {
 	Elapsed  time.Duration `json:"elapsed"`  // nanoseconds
 	User     time.Duration `json:"user"`     // CPU of the server's process tree, nanoseconds
 	System   time.Duration `json:"system"`
-	// Waited is how long the threads of the tree were ready and had no CPU.
+	// Waited is how long the threads of the tree were ready and had no CPU; 0: not known.
 	Waited time.Duration `json:"waited,omitempty"`
 	// Latency from when a request was sent, or in an open loop from when it was due.
 	Latency Latency `json:"latency"`

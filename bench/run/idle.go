@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fondue-server/fondue/bench/load"
@@ -59,7 +60,10 @@ func (r *runner) weighIdle(ctx context.Context, s *server, n int) (bytes int64, 
 	}
 	for _, i := range all {
 		if err := i.ask(text); err != nil {
-			return 0, fmt.Errorf("%w: %w", errHungUp, err)
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+				err = errHungUp
+			}
+			return 0, err
 		}
 	}
 	return bytes, nil

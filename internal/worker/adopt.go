@@ -39,6 +39,7 @@ func (s *server) adoptNext(nl net.Listener) bool {
 	}
 	c, err := s.conns.add(nc)
 	if err != nil {
+		s.log.Warn("a connection of another worker's queue is lost", "err", err)
 		return true
 	}
 	go func() { _ = s.http.ServeConn(c) }() // what ends it is the client's business

@@ -221,8 +221,5 @@ func (c *conn) drainInput() {
 		return
 	}
 	_ = c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
-	_, _ = io.CopyN(io.Discard, onlyReader{c.Conn}, lingerBytes)
+	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 }
-
-// onlyReader hides WriteTo, which would splice without a bound.
-type onlyReader struct{ io.Reader }

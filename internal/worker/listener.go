@@ -71,12 +71,13 @@ const (
 func (l *listener) Accept() (net.Conn, error) {
 	for delay := time.Duration(0); ; {
 		nc, err := l.Listener.Accept()
-		var c *conn
-		if err == nil {
-			c, err = l.conns.add(nc)
-		}
 		switch {
 		case err == nil:
+			c, err := l.conns.add(nc)
+			if err != nil {
+				l.log.Warn("a connection is lost", "addr", l.addr, "err", err)
+				continue
+			}
 			l.accepted.Store(c.accepted.UnixNano())
 			return c, nil
 		case errors.Is(err, net.ErrClosed):
