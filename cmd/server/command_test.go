@@ -59,7 +59,11 @@ func TestMistakes(t *testing.T) {
 		{"no value", nil, []string{"--workers"}, []string{"--workers N"}},
 		{"extra word", nil, []string{"serve", "now"}, []string{`"now"`, "flags only"}},
 		{"unknown command", nil, []string{"chekc"}, []string{`"chekc"`, "did you mean check?"}},
-		{"later command", nil, []string{"status"}, []string{"status", "not part of this version"}},
+		{"status's word", nil, []string{"status", "now"}, []string{`"now"`, "flags only", "fondue status"}},
+		{"status's flag", nil, []string{"status", "--onec"}, []string{"did you mean --once?"}},
+		{"looking all the time", nil, []string{"status", "--interval", "99ms"}, []string{"--interval", "100ms to 1h"}},
+		{"looking never", nil, []string{"status", "--interval", "2h"}, []string{"--interval", "100ms to 1h"}},
+		{"looking without unit", map[string]string{"FONDUE_INTERVAL": "1"}, []string{"status"}, []string{"FONDUE_INTERVAL", "write 1s"}},
 		{"workers not a number", nil, []string{"--workers", "many"}, []string{"--workers", `"many"`, "whole number from 1"}},
 		{"no workers", nil, []string{"--workers", "0"}, []string{"--workers", "from 1"}},
 		{"fewer than none", nil, []string{"--workers=-1"}, []string{"--workers", "from 1"}},
@@ -168,7 +172,7 @@ func TestOutputIsLost(t *testing.T) {
 	}
 	store.Detach()
 	made.Close()
-	for _, args := range [][]string{{"check", "--region", region}, {"dump", "--region", region}, {"version"}, {"--help"}} {
+	for _, args := range [][]string{{"check", "--region", region}, {"status", "--interval", "100ms", "--region", region}, {"status", "--once", "--json", "--region", region}, {"dump", "--region", region}, {"version"}, {"--help"}} {
 		var stderr bytes.Buffer
 		p := process{stdout: full, stderr: &stderr, lookup: func(string) (string, bool) { return "", false }}
 		if code := p.run(args); code != exitFailure || !strings.Contains(stderr.String(), "no space left") || strings.Count(stderr.String(), "\n") != 1 {
@@ -179,7 +183,7 @@ func TestOutputIsLost(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"--help"}, {"-h"}, {"help"}, {"serve", "--help"}, {"check", "--help"}, {"help", "check"}, {"dump", "--help"}, {"help", "load"}, {"load", "-h"}, {"version", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"-h"}, {"help"}, {"serve", "--help"}, {"check", "--help"}, {"help", "check"}, {"status", "--help"}, {"dump", "--help"}, {"help", "load"}, {"load", "-h"}, {"version", "--help"}} {
 		code, stdout, stderr := invoke(nil, args...)
 		if code != exitOK || stderr != "" || !strings.Contains(stdout, "Usage: fondue") {
 			t.Errorf("%v: code %d, %q, %q", args, code, stdout, stderr)
@@ -196,7 +200,7 @@ func TestHelp(t *testing.T) {
 func TestHelpIsWhole(t *testing.T) {
 	t.Parallel()
 	for name, flags := range map[string]*flagSet{
-		"serve": newServeOptions().flags(), "dump": new(dumpOptions).flags(), "load": newLoadOptions().flags(),
+		"serve": newServeOptions().flags(), "status": newStatusOptions().flags(), "dump": new(dumpOptions).flags(), "load": newLoadOptions().flags(),
 	} {
 		_, stdout, _ := invoke(nil, name, "--help")
 		for _, g := range flags.groups {

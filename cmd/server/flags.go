@@ -174,7 +174,7 @@ func (f *flagSet) unknownVariables(environ []string) []string {
 		flags = append(flags, env)
 	}
 	// An environment may serve several commands.
-	for _, other := range []*flagSet{new(dumpOptions).flags(), newLoadOptions().flags()} {
+	for _, other := range []*flagSet{newStatusOptions().flags(), new(dumpOptions).flags(), newLoadOptions().flags()} {
 		for _, name := range other.names() {
 			known[option{name: name}.env()] = true
 		}

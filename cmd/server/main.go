@@ -67,15 +67,13 @@ type subcommand struct {
 func commands() []subcommand {
 	return []subcommand{
 		{"serve", "create or open the region and serve it (the default)", serve},
+		{"status", "show live how the server and the region do", showStatus},
 		{"check", "verify a region without writing to it", check},
 		{"dump", "write every key as a line of JSON", dumpRegion},
 		{"load", "read what dump has written into a region", loadRegion},
 		{"version", "print version, commit and Go release", version},
 	}
 }
-
-// pending commands are promised for a later release: their names are taken.
-var pending = []string{"status"}
 
 // run carries out one command line and returns the exit code.
 func (p process) run(args []string) int {
@@ -144,11 +142,6 @@ func (p process) dispatch(args []string) error {
 			return c.run(p, rest)
 		}
 		names = append(names, c.name)
-	}
-	for _, later := range pending {
-		if name == later {
-			return usagef("%s is not part of this version yet; the commands are %s", name, command.InWords(names))
-		}
 	}
 	return usagef("unknown command %q%s; the commands are %s, and serve is the default",
 		name, didYouMean("", name, names), command.InWords(names))

@@ -24,6 +24,7 @@ const serveHelp = `Fondue answers HTTP from many worker processes over one share
 a JSON object that one worker writes is what every other worker reads next.
 
 Usage: fondue [serve] [flags]
+       fondue status [--region PATH]       show live how the server and the region do
        fondue check [--region PATH]        verify a region without writing to it
        fondue dump [--region PATH] >FILE   write every key as a line of JSON
        fondue load [--region PATH] [FILE]  read such lines into a region

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// scanner walks over a text that json.Valid has accepted: it looks only for
+// scanner walks over a text that validJSON has accepted: it looks only for
 // where things end. Every byte is passed once, so that no nesting makes it
 // slow.
 type scanner struct {
@@ -144,7 +144,7 @@ func appendRune(dst []byte, r rune) []byte {
 	return utf8.AppendRune(dst, r)
 }
 
-// hex4 reads the four digits that json.Valid has seen.
+// hex4 reads the four digits that validJSON has seen.
 func hex4(digits []byte) (r rune) {
 	for _, c := range digits[:4] {
 		switch {

@@ -92,7 +92,7 @@ func (m *members) find(key string) int {
 	return -1
 }
 
-// apply appends what the patch makes of a target: a text that json.Valid
+// apply appends what the patch makes of a target: a text that validJSON
 // accepts, or none. The patch is in one goroutine's hands meanwhile.
 func (p *mergePatch) apply(dst, target []byte) []byte {
 	target = trimSpace(target)

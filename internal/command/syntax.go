@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // What CheckJSON finds, beside a SyntaxError. They are ErrNotJSON, too.
@@ -29,13 +31,22 @@ type SyntaxError struct {
 func (e *SyntaxError) Error() string        { return e.reason.Error() }
 func (e *SyntaxError) Is(target error) bool { return target == ErrNotJSON }
 
+// validJSON reports whether text is one JSON value in UTF-8. It accepts what
+// json.Valid does, and takes a half of its time or less: that was most of what a PUT
+// of a large value cost.
+func validJSON(text []byte) bool {
+	// A name that comes twice is JSON, and so is half of a surrogate pair that is
+	// written as an escape; raw bytes that are not UTF-8 are not.
+	return utf8.Valid(text) && jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
 // CheckJSON refuses what is not one JSON value in UTF-8, with white space around
 // it or not, and says what is wrong with it.
 func CheckJSON(text []byte) error {
 	if !utf8.Valid(text) {
 		return ErrNotUTF8
 	}
-	if json.Valid(text) {
+	if validJSON(text) {
 		return nil
 	}
 	d := json.NewDecoder(bytes.NewReader(text))

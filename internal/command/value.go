@@ -1,10 +1,8 @@
 package command
 
 import (
-	"encoding/json"
 	"errors"
 	"math"
-	"unicode/utf8"
 
 	"github.com/fondue-server/fondue/internal/shm"
 )
@@ -29,7 +27,7 @@ var ErrNotJSON = errors.New("not a JSON text in UTF-8")
 // deeper than 10000 is ErrNotJSON.
 func ParseValue(text []byte) (Value, error) {
 	text = trimSpace(text)
-	if !utf8.Valid(text) || !json.Valid(text) {
+	if !validJSON(text) {
 		return Value{}, ErrNotJSON
 	}
 	if n, ok := parseInteger(text); ok {

@@ -75,9 +75,31 @@ func TestParseValueAllocatesNothing(t *testing.T) {
 	}
 }
 
+func BenchmarkParseValue(b *testing.B) {
+	for name, text := range map[string]string{
+		"object": `{"name":"ann","visits":17,"tags":["a","b"],"last":"` + strings.Repeat("x", 40) + `"}`,
+		"64KiB":  `"` + strings.Repeat("abcdefgh", 8<<10) + `"`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			text := []byte(text)
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := ParseValue(text); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // FuzzParseValue: a value says what its text says.
 func FuzzParseValue(f *testing.F) {
-	for _, text := range []string{"1", "-0", " 9223372036854775808 ", "1e3", `{"a":[]}`, "\"\xff\"", ""} {
+	for _, text := range []string{
+		"1", "-0", " 9223372036854775808 ", "1e3", `{"a":[]}`, "\"\xff\"", "",
+		`{"a":1,"a":1}`, `"\ud800"`, `"\ud83d\ude00"`, `"\udc00\ud800"`, `"\u12g4"`, "\"\t\"", `"\/\x"`, `[1,]`, `{"a":1,}`, `{"a" 1}`, `-`, `1.`, `.1`, `1e`, `1e+`,
+		"\"\x7f\"", "[1]\x00", "\u2028", `{1:2}`, "tru", "nulll", `"a`,
+	} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

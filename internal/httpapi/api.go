@@ -194,6 +194,8 @@ func (a *API) run(r *request, which route) error {
 		return a.region(r)
 	case routeWorkers:
 		return a.workers(r)
+	case routeStatus:
+		return a.status(r)
 	case routeMetrics:
 		return a.metrics(r)
 	case routeHealth:

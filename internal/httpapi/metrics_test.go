@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -70,6 +72,37 @@ func TestEveryRouteIsCounted(t *testing.T) {
 			t.Errorf("route %d is counted as %v", which, kind)
 		}
 		seen[kind] = true
+	}
+}
+
+func TestStatusRoute(t *testing.T) {
+	t.Parallel()
+	client := newClient(t)
+	client.run([]step{
+		{"PUT /v1/keys/a", "", "1", 201, "1"},
+		{"HEAD /v1/status", "", "", 200, ""},
+		{"GET /v1/status?x=1", "", "", 400, "takes none"},
+		{"POST /v1/status", "", "", 405, "GET, HEAD, OPTIONS"},
+	})
+	_, body := client.do("GET /v1/status", "", "")
+	var document struct {
+		Interval *float64 `json:"interval_seconds"`
+		Running  bool     `json:"server_running"`
+		Region   struct {
+			Path *string `json:"path"`
+			Keys int     `json:"keys"`
+		} `json:"region"`
+		Workers []struct {
+			PID   int    `json:"pid"`
+			State string `json:"state"`
+		} `json:"workers"`
+	}
+	if err := json.Unmarshal([]byte(body), &document); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	if document.Interval != nil || !document.Running || document.Region.Path != nil || document.Region.Keys != 1 ||
+		len(document.Workers) != 1 || document.Workers[0].PID != os.Getpid() || document.Workers[0].State != "ready" {
+		t.Errorf("%s", body)
 	}
 }
 

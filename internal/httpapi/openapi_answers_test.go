@@ -104,8 +104,8 @@ func alike(path, body string) string {
 	}
 	b, _ := json.Marshal(value) // of what was JSON: members in order, no white space
 	body = inExample(string(b))
-	body = regexp.MustCompile(`"started_at":"[^"]*"`).ReplaceAllString(body, `"started_at":""`)
-	if (path == "/v1/region" || path == "/v1/workers") && !strings.Contains(body, "detail") {
+	body = regexp.MustCompile(`"(time|[a-z]+_at)":"[^"]*"`).ReplaceAllString(body, `"$1":""`)
+	if (path == "/v1/region" || path == "/v1/workers" || path == "/v1/status") && !strings.Contains(body, "detail") {
 		body = regexp.MustCompile(`:[0-9.e+]+`).ReplaceAllString(body, ":0")
 	}
 	return body

@@ -75,6 +75,7 @@ const (
 	routeBatch
 	routeRegion
 	routeWorkers
+	routeStatus
 	routeMetrics
 	routeHealth
 	routeReady
@@ -99,6 +100,7 @@ var paths = [...]string{
 	routeBatch:        "/v1/batch",
 	routeRegion:       "/v1/region",
 	routeWorkers:      "/v1/workers",
+	routeStatus:       "/v1/status",
 	routeMetrics:      "/metrics",
 	routeHealth:       "/healthz",
 	routeReady:        "/readyz",
@@ -122,6 +124,7 @@ var allowed = [...]method{
 	routeBatch:        post,
 	routeRegion:       get | head,
 	routeWorkers:      get | head,
+	routeStatus:       get | head,
 	routeMetrics:      get | head,
 	routeHealth:       get | head,
 	routeReady:        get | head,
@@ -146,6 +149,7 @@ var kindOf = [...]metrics.Kind{
 	routeBatch:        metrics.Batch,
 	routeRegion:       metrics.Region,
 	routeWorkers:      metrics.Workers,
+	routeStatus:       metrics.Status,
 	routeMetrics:      metrics.Metrics,
 	routeHealth:       metrics.Health,
 	routeReady:        metrics.Ready,
@@ -186,6 +190,8 @@ func (r *request) route(path []byte) route {
 		return routeRegion
 	case "/v1/workers":
 		return routeWorkers
+	case "/v1/status":
+		return routeStatus
 	case "/metrics":
 		return routeMetrics
 	case "/healthz":

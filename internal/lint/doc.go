@@ -1,7 +1,8 @@
 // Package lint holds the rules of this tree that no general tool knows, as a
 // test: `go test ./internal/lint`. There is nothing in it to import.
 //
-//	unsafe        only internal/shm/*_unsafe.go (and *_unsafe_test.go) import it
+//	unsafe        only *_unsafe.go (and *_unsafe_test.go) of internal/shm and
+//	              internal/socket import it
 //	imports       packages import what the table in imports_test.go allows
 //	adapter       a protocol knows shm's errors and limits, nothing else of it
 //	process       flags, environment and os.Exit belong to cmd/server (bench and

@@ -48,6 +48,8 @@ func TestRules(t *testing.T) {
 		{"a file of that name elsewhere", "unsafe", "internal/worker/a_unsafe.go", "package worker\n\nimport \"unsafe\"\n", true},
 		{"linkname", "unsafe", "internal/worker/a.go", "package worker\n\n//go:linkname f runtime.f\nfunc f()\n", true},
 		{"unsafe at home", "unsafe", "internal/shm/a_unsafe.go", "package shm\n\nimport \"unsafe\"\n", false},
+		{"unsafe in the other home", "unsafe", "internal/socket/a_unsafe.go", "package socket\n\nimport \"unsafe\"\n", false},
+		{"unsafe in another file of it", "unsafe", "internal/socket/a.go", "package socket\n\nimport \"unsafe\"\n", true},
 		{"unsafe in a test at home", "unsafe", "internal/shm/a_unsafe_test.go", "package shm\n\nimport \"unsafe\"\n", false},
 
 		{"master imports worker", "imports", "internal/master/a.go", "package master\n\nimport \"" + module + "/internal/worker\"\n", true},

@@ -76,6 +76,28 @@ func (r *Region) alive(f *os.File, slot int) (bool, error) {
 	return held(f, r.lifeByte(slot))
 }
 
+// Alive reports whether the process of a slot, worker's or master's, lives. It
+// writes nothing and may be asked through any handle, also by the process of the
+// slot itself. A worker that has not attached yet has not proved its life. Of a
+// region on the heap every process is this one.
+func (r *Region) Alive(slot int) (bool, error) {
+	if slot < 0 || slot >= r.slotCount() {
+		return false, nil
+	}
+	if r.file == nil {
+		return true, nil
+	}
+	r.onlook.Do(func() {
+		// A description of its own: to the one that it is held on, a lock is no
+		// obstacle, and so not there.
+		r.onlooker, r.onlookErr = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", r.file.Fd()), os.O_RDONLY, 0)
+	})
+	if r.onlookErr != nil {
+		return false, r.onlookErr
+	}
+	return r.alive(r.onlooker, slot)
+}
+
 // masterAlive reports whether the master with this identity is still there.
 func (s *Store) masterAlive(id ID) (bool, error) {
 	if id == s.id {

@@ -1,7 +1,9 @@
 package shm
 
 import (
+	"bytes"
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -191,4 +193,76 @@ func TestOpenOfAFIFO(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// TestAlive: who only looks is told the truth of other processes, whatever their slots
+// say, and of its own.
+func TestAlive(t *testing.T) {
+	r := mappedRegion(t, Geometry{Size: MinSize, Slots: 2})
+	f := startFamily(t, r)
+	before, err := os.ReadFile(r.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look, err := OpenReadOnly(r.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer look.Close()
+	want := func(what string, region *Region, slot int, alive bool) {
+		t.Helper()
+		if got, err := region.Alive(slot); got != alive || err != nil {
+			t.Errorf("%s: alive %v, %v", what, got, err)
+		}
+	}
+	master := -1
+	for _, row := range look.Slots() {
+		if row.Master {
+			master = row.Slot
+		}
+	}
+	for name, region := range map[string]*Region{"read-only": look, "for writing": r} {
+		want(name+": the worker", region, f.id.Slot, true)
+		want(name+": the master", region, master, true)
+		want(name+": a free slot", region, f.id.Slot+1, false)
+		want(name+": no slot", region, 99, false)
+		want(name+": no slot", region, -1, false)
+	}
+	f.killWorker(t)
+	want("a killed worker", look, f.id.Slot, false)
+	want("its master", look, master, true)
+	f.kill(t)
+	want("a killed master", look, master, false)
+	if n := len(look.Slots()); n != 2 {
+		t.Errorf("%d slots say that they are taken, want the 2 of the dead", n)
+	}
+	if after, err := os.ReadFile(r.path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("looking has changed the region (%v)", err)
+	}
+
+	own := reopened(t, r)
+	s, _, err := own.AttachMaster(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := s.Claim(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want("a worker that is on its way", look, id.Slot, false)
+	mine := reopened(t, r)
+	w, err := mine.Attach(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want("this process's own slot", mine, id.Slot, true)
+	want("it is still there when it has asked", look, id.Slot, true)
+	if err := w.Detach(); err != nil {
+		t.Fatal(err)
+	}
+	want("after Detach", mine, id.Slot, false)
+	if _, err := s.Recover(id); err != nil {
+		t.Fatal(err)
+	}
+	want("on the heap", heapRegion(t, Geometry{Size: MinSize, Slots: 2}), 0, true)
 }

@@ -138,6 +138,26 @@ func (m *Meters) Add(o *Meters) {
 	m.Misses += o.Misses
 }
 
+// Since is what was counted after before, an earlier reading of the same. What is
+// less than it was counts as nothing.
+func (m *Meters) Since(before *Meters) (d Meters) {
+	for kind := range m.Answers {
+		for outcome := range m.Answers[kind] {
+			d.Answers[kind][outcome] = beyond(m.Answers[kind][outcome], before.Answers[kind][outcome])
+		}
+	}
+	for i := range m.Latency {
+		d.Latency[i] = beyond(m.Latency[i], before.Latency[i])
+	}
+	d.LatencySum = max(m.LatencySum-before.LatencySum, 0)
+	d.Accepted = beyond(m.Accepted, before.Accepted)
+	d.Received, d.Sent = beyond(m.Received, before.Received), beyond(m.Sent, before.Sent)
+	d.Hits, d.Misses = beyond(m.Hits, before.Hits), beyond(m.Misses, before.Misses)
+	return d
+}
+
+func beyond(n, before uint64) uint64 { return n - min(n, before) }
+
 // Meters reads those of a worker's slot, free or not. Each word is exact; together
 // they may be of moments that lie a little apart.
 func (r *Region) Meters(slot int) (m Meters) {

@@ -114,3 +114,17 @@ func BenchmarkCountAnswer(b *testing.B) {
 		s.CountSent(150)
 	}
 }
+
+func TestMetersSince(t *testing.T) {
+	t.Parallel()
+	before := Meters{LatencySum: time.Second, Accepted: 3, Received: 10, Sent: 20, Hits: 1, Misses: 2}
+	before.Answers[2][Failed], before.Latency[7] = 5, 5
+	after := before
+	after.Add(&before)
+	if d := after.Since(&before); d != before {
+		t.Errorf("%+v", d)
+	}
+	if d := before.Since(&after); d != (Meters{}) {
+		t.Errorf("back in time: %+v", d)
+	}
+}

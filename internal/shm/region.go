@@ -27,6 +27,10 @@ type Region struct {
 	clock  func() uint64 // ms; tests hand in their own
 	handed sync.Once     // the shards' hands were set
 
+	onlook    sync.Once // onlooker was opened
+	onlooker  *os.File  // holds no lock; see Alive
+	onlookErr error
+
 	readOnly  bool
 	otherBoot bool
 }
@@ -84,6 +88,9 @@ func (r *Region) Close() error {
 	err := errors.Join(unix.Munmap(r.bytes), r.file.Close())
 	if r.life != nil {
 		err = errors.Join(err, r.life.Close())
+	}
+	if r.onlooker != nil {
+		err = errors.Join(err, r.onlooker.Close())
 	}
 	return err
 }

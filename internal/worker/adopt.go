@@ -37,7 +37,10 @@ func (s *server) adoptNext(nl net.Listener) bool {
 	if err != nil {
 		return false
 	}
-	c := s.conns.add(nc)
+	c, err := s.conns.add(nc)
+	if err != nil {
+		return true
+	}
 	go func() { _ = s.http.ServeConn(c) }() // what ends it is the client's business
 	return true
 }

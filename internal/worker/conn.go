@@ -6,11 +6,11 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/valyala/fasthttp"
-	"golang.org/x/sys/unix"
+
+	"github.com/fondue-server/fondue/internal/socket"
 )
 
 // phase tells how far a connection is with its requests. It is stored by the
@@ -33,7 +33,7 @@ const (
 // conns.sweep looks at, because a runtime timer for each request costs more
 // than the request's own work; they are kept to within sweepInterval.
 type conn struct {
-	net.Conn
+	*socket.Conn
 	owner      *conns
 	prev, next *conn // guarded by owner.mu
 	accepted   time.Time
@@ -66,9 +66,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
-		n, waiting := c.readNow(p)
+		n, ended := c.Conn.ReadNow(p)
 		switch {
-		case !waiting:
+		case ended:
 			return 0, c.end()
 		case n > 0:
 			c.phase.Store(busy)
@@ -96,25 +96,6 @@ func (c *conn) end() error {
 		return io.ErrUnexpectedEOF
 	}
 	return io.EOF
-}
-
-// readNow reads what has arrived, without waiting. The connection is at its
-// end when waiting is false.
-func (c *conn) readNow(p []byte) (n int, waiting bool) {
-	raw, err := c.Conn.(syscall.Conn).SyscallConn()
-	if err != nil {
-		return 0, false
-	}
-	control := raw.Control(func(fd uintptr) {
-		n, _, err = unix.Recvfrom(int(fd), p, unix.MSG_DONTWAIT)
-	})
-	if control != nil {
-		return 0, false
-	}
-	if err == unix.EAGAIN || err == unix.EINTR {
-		return 0, true
-	}
-	return n, err == nil && n > 0
 }
 
 // Write writes all of p, unless the write deadline passes first.
@@ -236,8 +217,7 @@ func (c *conn) Close() error {
 }
 
 func (c *conn) drainInput() {
-	half, ok := c.Conn.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
+	if c.Conn.CloseWrite() != nil {
 		return
 	}
 	_ = c.Conn.SetReadDeadline(time.Now().Add(lingerTime))

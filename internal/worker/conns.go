@@ -1,14 +1,15 @@
 package worker
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/fondue-server/fondue/internal/listen"
 	"github.com/fondue-server/fondue/internal/shm"
+	"github.com/fondue-server/fondue/internal/socket"
 )
 
 // conns is the set of open connections of this worker.
@@ -29,9 +30,13 @@ func newConns(store *shm.Store) *conns {
 	return &conns{store: store, freed: make(chan struct{}, 1)}
 }
 
-// add takes an accepted connection into the set.
-func (s *conns) add(nc net.Conn) *conn {
-	c := &conn{Conn: nc, owner: s, accepted: time.Now()}
+// add takes an accepted connection into the set. One that it refuses is closed.
+func (s *conns) add(nc net.Conn) (*conn, error) {
+	sock, err := socket.New(nc)
+	if err != nil {
+		return nil, errors.Join(err, nc.Close())
+	}
+	c := &conn{Conn: sock, owner: s, accepted: time.Now()}
 	s.mu.Lock()
 	if c.next = s.first; c.next != nil {
 		c.next.prev = c
@@ -43,7 +48,7 @@ func (s *conns) add(nc net.Conn) *conn {
 		admit(c)
 	}
 	s.store.ConnOpened()
-	return c
+	return c, nil
 }
 
 // admit lets connections be heard that came through a closing door: those that
@@ -54,12 +59,8 @@ func (s *conns) admit() {
 }
 
 func admit(c *conn) {
-	raw, err := c.Conn.(syscall.Conn).SyscallConn()
-	if err != nil {
-		return
-	}
 	// A connection that has ended needs no hearing.
-	_ = raw.Control(func(fd uintptr) { _ = listen.Admit(int(fd)) })
+	_ = c.Conn.Control(func(fd uintptr) { _ = listen.Admit(int(fd)) })
 }
 
 func (s *conns) remove(c *conn) {

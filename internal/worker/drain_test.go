@@ -346,7 +346,10 @@ func TestDeadlines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := set.add(nc)
+	c, err := set.add(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer c.Close()
 	buf := make([]byte, 1)
 	expire := func() { set.each(func(c *conn) { c.expire(time.Now().UnixNano()) }) }

@@ -71,9 +71,12 @@ const (
 func (l *listener) Accept() (net.Conn, error) {
 	for delay := time.Duration(0); ; {
 		nc, err := l.Listener.Accept()
+		var c *conn
+		if err == nil {
+			c, err = l.conns.add(nc)
+		}
 		switch {
 		case err == nil:
-			c := l.conns.add(nc)
 			l.accepted.Store(c.accepted.UnixNano())
 			return c, nil
 		case errors.Is(err, net.ErrClosed):
