@@ -110,7 +110,7 @@ function overview(now) {
     return count(n) + (v ? `, ${perSecond(v)}` : "");
   };
   show(field, {
-    masters: now.masters.map((m) => `pid ${m.pid}` + (m.state === "ready" ? "" : `, ${m.state}`)).join("; "),
+    masters: now.masters.map((m) => `master ${m.pid}` + (m.state === "ready" ? "" : `, ${m.state}`)).join("; "),
     rate: number(rate),
     p50: latency(c.quantile(0.5)),
     p99: latency(c.quantile(0.99)),
@@ -144,41 +144,26 @@ const rateOfBytes = (v) => v === null ? none : bytes(v) + "/s";
 
 // ---- the curve
 
-let points = []; // { at, rate, gap: nothing is known of the time before }
+let points = []; // { at, rate, gap }: rate null is not known; gap: nor is the time before
 
 function curve(rate, at, interval) {
   if (points.length && at <= points.at(-1).at) points = [];
-  if (rate === null) {
-    points.push({ at, rate: null });
-  } else {
-    points.push({ at, rate, gap: interval > 15 });
-  }
+  points.push({ at, rate, gap: interval > 15 });
   points = points.filter((p) => at - p.at <= windowOf + 5);
-  const known = points.filter((p) => p.rate !== null);
-  const peak = Math.max(0, ...known.map((p) => p.rate));
-  let line = "", area = "", from = null;
-  const close = (x) => { if (from !== null) area += `V40H${from}Z`; from = null; };
-  let x = 0;
+  const peak = Math.max(0, ...points.map((p) => p.rate ?? 0));
+  const runs = [];
+  let run = null;
   for (const p of points) {
-    const at2 = (windowOf - (at - p.at)).toFixed(2);
-    if (p.rate === null || p.gap) close(x);
-    x = at2;
+    if (p.rate === null || p.gap) run = null;
     if (p.rate === null) continue;
-    const y = (38 - 35 * (peak ? p.rate / peak : 0)).toFixed(2);
-    if (from === null) {
-      line += `M${x} ${y}`;
-      area += `M${x} 40V${y}`;
-      from = x;
-    } else {
-      line += `L${x} ${y}`;
-      area += `L${x} ${y}`;
-    }
+    if (!run) runs.push(run = []);
+    run.push({ x: (windowOf - at + p.at).toFixed(2), y: (38 - 35 * (peak && p.rate / peak)).toFixed(2) });
   }
-  close(x);
-  $("spark").querySelector(".line").setAttribute("d", line);
-  $("spark").querySelector(".area").setAttribute("d", area);
-  set(field.peak, known.length ? `peak ${perSecond(peak)}` : "");
+  const line = (r) => r.map((p) => `${p.x} ${p.y}`).join("L");
+  $("spark").querySelector(".line").setAttribute("d", runs.map((r) => "M" + line(r)).join(""));
+  $("spark").querySelector(".area").setAttribute("d", runs.map((r) => `M${r[0].x} 40L${line(r)}V40Z`).join(""));
   $("spark").setAttribute("aria-label", `Requests a second over two minutes: now ${number(rate)}, at most ${number(peak)}`);
+  set(field.peak, runs.length ? `peak ${perSecond(peak)}` : "");
 }
 
 // ---- workers
@@ -262,7 +247,7 @@ function tell(text) {
   time.textContent = clock();
   item.append(time, " " + text);
   $("log").prepend(item);
-  while ($("log").children.length > 5) $("log").lastChild.remove();
+  while ($("log").children.length > 6) $("log").lastChild.remove();
 }
 
 // ---- keys
@@ -331,7 +316,7 @@ async function values(wanted) {
     fill(line, k, texts.get(id));
   });
   show(field, {
-    watched: here.length ? further ? `${here.length} of ${last && !prefix ? count(last.region.keys) : "more"}` : count(here.length) : "",
+    watched: !here.length ? "" : !further ? count(here.length) : prefix ? `${here.length} of more` : `${here.length} of ${count(last.region.keys)}`,
     nokeys: here.length ? "" : shown === null ? "Looking for them." : prefix ? "No key begins so." : `None yet. Try ${location.origin}/increment?key=visits`,
   });
 }

@@ -77,6 +77,7 @@ export function member(text, name) {
 }
 
 const plain = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const small = new Intl.NumberFormat("en", { maximumSignificantDigits: 2 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 
@@ -86,7 +87,7 @@ const known = (write) => (v) => v === null || v === undefined || Number.isNaN(v)
 export const count = known((n) => n < 1e6 ? plain.format(n) : short.format(n));
 export const number = known((n) => (n < 10 ? small : n < 1e5 ? plain : short).format(n));
 export const perSecond = known((n) => number(n) + "/s");
-export const percent = known((p) => (p < 10 ? small : plain).format(p) + " %");
+export const percent = known((p) => (p < 10 ? tenths : plain).format(p) + " %");
 export const bytes = known((n) => scaled(n, 1024, ["B", "KiB", "MiB", "GiB", "TiB"]));
 export const latency = known((us) => scaled(us, 1000, ["µs", "ms", "s"]));
 export const seconds = known((s) => s < 1 ? plain.format(s * 1000) + " ms" : s < 120 ? plain.format(s) + " s" : s < 7200 ? plain.format(s / 60) + " min" :
