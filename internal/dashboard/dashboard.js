@@ -341,7 +341,7 @@ function fill(line, k, text) {
   }
   if (integer === null && line.changed) change = at - line.changed < 1000 ? "now" : `${seconds((at - line.changed) / 1000)} ago`;
   if (line.text !== null && line.text !== text && !still.matches) {
-    line.places.value.animate([{ backgroundColor: "var(--soft)" }, { backgroundColor: "transparent" }], 800);
+    line.places.value.animate([{ backgroundColor: "color-mix(in srgb, var(--soft) 60%, transparent)" }, { backgroundColor: "transparent" }], 700);
   }
   Object.assign(line, { text, number: integer, at });
   const expires = k.ttl ? `, expires in ${seconds(k.ttl)}` : "";
