@@ -36,7 +36,7 @@ func unpacked(t testing.TB, response *http.Response, body string) string {
 	}
 }
 
-// pageFiles are those that the page names, and the page and the document.
+// pageFiles are those that the pages name, and the pages and the document.
 func pageFiles(t *testing.T, c *client) []string {
 	t.Helper()
 	_, page := c.do("GET /docs", "", "")
@@ -46,6 +46,10 @@ func pageFiles(t *testing.T, c *client) []string {
 	}
 	if len(files) != 6 {
 		t.Fatalf("files of the page: %q", files)
+	}
+	files = append(files, "/")
+	for _, name := range readDescription(t).at("components", "parameters", "dashboardFile", "schema", "enum").list() {
+		files = append(files, "/ui/"+name.text())
 	}
 	return files
 }
@@ -71,7 +75,7 @@ func TestPageFiles(t *testing.T) {
 		if isText := !strings.HasSuffix(file, ".png"); isText != (len(small) < len(text)) || isText == (plain.Header.Get("ETag") == packed.Header.Get("ETag")) {
 			t.Errorf("%s: %d bytes, compressed %d; tags %s and %s", file, len(text), len(small), plain.Header.Get("ETag"), packed.Header.Get("ETag"))
 		}
-		if file != "/docs" {
+		if file != "/docs" && file != "/" {
 			want, _, _ := mime.ParseMediaType(mime.TypeByExtension(path.Ext(file)))
 			if got, _, err := mime.ParseMediaType(plain.Header.Get("Content-Type")); got != want || err != nil {
 				t.Errorf("%s: Content-Type %q, want %s", file, got, want)

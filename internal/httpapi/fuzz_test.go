@@ -85,7 +85,7 @@ func FuzzQuery(f *testing.F) {
 		"/increment?key=a&by=1", "/increment?by=9223372036854775808", "/report?key=%", "/v1/keys/a/increment?by=%2B1&init=-1&ttl=1h",
 		"http://h/count?key=a", "/?", "*", "", "://", "a://", "/increment?by=1&by=1", "/increment?%6bey=a#",
 		"/v1/keys?prefix=%ff&limit=2&cursor=1-2", "/v1/keys?all=true", "/v1/region", "/v1/keys/a?ttl=1.5d",
-		"/openapi.json", "/docs", "/docs/swagger-ui.css", "/docs/", "/docs/../openapi.json",
+		"/openapi.json", "/docs", "/docs/swagger-ui.css", "/docs/", "/docs/../openapi.json", "/", "/ui/dashboard.js", "/ui/", "//",
 	} {
 		f.Add("GET", target)
 	}

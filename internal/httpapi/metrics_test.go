@@ -62,10 +62,10 @@ func TestEveryRouteIsCounted(t *testing.T) {
 	}
 	seen := map[metrics.Kind]bool{}
 	for which, kind := range kindOf {
-		if name := kind.String(); which > 0 && name != paths[which] && route(which) != routePageFile {
+		if name := kind.String(); which > 0 && name != paths[which] && !isPart(route(which)) {
 			t.Errorf("%s is counted as %s", paths[which], name)
 		}
-		if route(which) == routePageFile { // a part of the page
+		if isPart(route(which)) {
 			continue
 		}
 		if seen[kind] || (kind == metrics.Other) != (route(which) == routeNone) {
@@ -105,3 +105,6 @@ func TestStatusRoute(t *testing.T) {
 		t.Errorf("%s", body)
 	}
 }
+
+// isPart tells whether a route has the files of a page, and counts as the page.
+func isPart(which route) bool { return which == routePageFile || which == routeBoardFile }

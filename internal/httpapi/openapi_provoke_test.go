@@ -119,6 +119,20 @@ var provocations = []provocation{
 	{"GET /docs/nothing.js", "", "", 404},
 	{"HEAD /docs/nothing.js", "", "", 404},
 	{"OPTIONS /docs/nothing.js", "", "", 404},
+
+	{"GET /", "Accept-Encoding: gzip\r\n", "", 200},
+	{"HEAD /", "Accept-Encoding: gzip\r\n", "", 200},
+	{"GET /", "If-None-Match: *\r\n", "", 304},
+	{"HEAD /", "If-None-Match: *\r\n", "", 304},
+	{"GET /ui/dashboard.js", "Accept-Encoding: gzip\r\n", "", 200},
+	{"HEAD /ui/dashboard.js", "Accept-Encoding: gzip\r\n", "", 200},
+	{"GET /ui/dashboard.js", "If-None-Match: *\r\n", "", 304},
+	{"HEAD /ui/dashboard.js", "If-None-Match: *\r\n", "", 304},
+	{"GET /ui/dashboard.css", "", "", 200},
+	{"GET /ui/icon.svg", "", "", 200},
+	{"GET /ui/nothing.js", "", "", 404},
+	{"HEAD /ui/nothing.js", "", "", 404},
+	{"OPTIONS /ui/nothing.js", "", "", 404},
 }
 
 func (s *survey) sendProvocations() {

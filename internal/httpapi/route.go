@@ -8,6 +8,7 @@ import (
 
 	"github.com/fondue-server/fondue/internal/apidoc"
 	"github.com/fondue-server/fondue/internal/command"
+	"github.com/fondue-server/fondue/internal/dashboard"
 	"github.com/fondue-server/fondue/internal/metrics"
 )
 
@@ -81,6 +82,8 @@ const (
 	routeDocument
 	routePage
 	routePageFile
+	routeBoard
+	routeBoardFile
 )
 
 // paths has the path of each route, with what varies in braces. Those without
@@ -104,6 +107,8 @@ var paths = [...]string{
 	routeDocument:     "/openapi.json",
 	routePage:         "/docs",
 	routePageFile:     "/docs/{file}",
+	routeBoard:        "/",
+	routeBoardFile:    "/ui/{file}",
 }
 
 // allowed has the methods of each route but OPTIONS, which every route has.
@@ -126,6 +131,8 @@ var allowed = [...]method{
 	routeDocument:     get | head,
 	routePage:         get | head,
 	routePageFile:     get | head,
+	routeBoard:        get | head,
+	routeBoardFile:    get | head,
 }
 
 // kindOf is what a route is counted as.
@@ -149,11 +156,14 @@ var kindOf = [...]metrics.Kind{
 	routeDocument:     metrics.OpenAPI,
 	routePage:         metrics.Docs,
 	routePageFile:     metrics.Docs,
+	routeBoard:        metrics.Dashboard,
+	routeBoardFile:    metrics.Dashboard,
 }
 
 var (
 	prefixKeys      = []byte("/v1/keys/")
 	prefixPage      = []byte("/docs/")
+	prefixDashboard = []byte("/ui/")
 	suffixIncrement = []byte("/increment")
 )
 
@@ -194,6 +204,9 @@ func (r *request) route(path []byte) route {
 	case "/docs":
 		r.file = apidoc.Page
 		return routePage
+	case "/":
+		r.file = dashboard.Page
+		return routeBoard
 	}
 	key, found := bytes.CutPrefix(path, prefixKeys)
 	if !found {
@@ -211,11 +224,16 @@ func (r *request) route(path []byte) route {
 	return routeNone
 }
 
-// routeFile finds the files of the page.
+// routeFile finds the files of the pages.
 func (r *request) routeFile(path []byte) route {
 	if name, found := bytes.CutPrefix(path, prefixPage); found {
 		if r.file = apidoc.File(name); r.file != nil {
 			return routePageFile
+		}
+	}
+	if name, found := bytes.CutPrefix(path, prefixDashboard); found {
+		if r.file = dashboard.File(name); r.file != nil {
+			return routeBoardFile
 		}
 	}
 	return routeNone

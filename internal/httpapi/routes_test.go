@@ -122,7 +122,7 @@ func TestKeyBytes(t *testing.T) {
 		{"GET /v1//keys/a", "", "", 404, "no such route"},
 		{"GET /x/../increment", "", "", 404, "no such route"},
 		{"GET //increment", "", "", 404, "no such route"},
-		{"GET /", "", "", 404, "/increment"},
+		{"GET /index.html", "", "", 404, "/increment"},
 		{"GET /increment/", "", "", 404, "/increment"},
 	})
 }

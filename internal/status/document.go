@@ -82,6 +82,15 @@ type Totals struct {
 	ReceivedPerSecond *float64 `json:"received_bytes_per_second"`
 	SentPerSecond     *float64 `json:"sent_bytes_per_second"`
 	Latency
+	// Buckets are for who compares documents that are looks without an earlier one.
+	Buckets []Bucket `json:"latency_buckets"`
+}
+
+// Bucket is how many answers took longer than the bound of the one before it, and not
+// longer than its own, since the region was created.
+type Bucket struct {
+	Bound   *float64 `json:"le_us"` // null: the last has none
+	Answers uint64   `json:"answers"`
 }
 
 // Answers are requests that were answered.
@@ -108,6 +117,7 @@ type Worker struct {
 	Connections  int64     `json:"connections"`  // 0 of a dead one
 	Memory       uint64    `json:"memory_bytes"` // resident, the touched part of the region included; 0 of a dead one
 	CPUPercent   *float64  `json:"cpu_percent"`  // of one CPU; null where it has not said in the interval
+	CPU          float64   `json:"cpu_seconds"`  // that all processes of the slot have used, as of the last heartbeat
 	Restarts     uint64    `json:"restarts"`
 	Answers
 	Latency

@@ -110,6 +110,7 @@ func (c *comparison) totals(workers []Worker) Totals {
 		ReceivedPerSecond: c.rate(before.Received, now.Received),
 		SentPerSecond:     c.rate(before.Sent, now.Sent),
 		Latency:           c.latency(before, now),
+		Buckets:           buckets(now),
 	}
 	for i := range workers {
 		w := &workers[i]
@@ -138,6 +139,17 @@ func (c *comparison) latency(before, now *shm.Meters) Latency {
 	return Latency{P50: quantile(d.Latency[:], 0.5), P90: quantile(d.Latency[:], 0.9), P99: quantile(d.Latency[:], 0.99)}
 }
 
+func buckets(now *shm.Meters) (list []Bucket) {
+	for i, n := range now.Latency {
+		b := Bucket{Answers: n}
+		if i < len(shm.LatencyBounds) {
+			b.Bound = number(float64(shm.LatencyBounds[i]) / float64(time.Microsecond))
+		}
+		list = append(list, b)
+	}
+	return list
+}
+
 func (c *comparison) worker(now *metrics.Slot) Worker {
 	before := &metrics.Slot{}
 	for i := range c.before.Slots {
@@ -147,7 +159,7 @@ func (c *comparison) worker(now *metrics.Slot) Worker {
 	}
 	w := Worker{
 		Slot: now.Slot, PID: now.PID, Generation: now.Generation, State: now.State.String(), Alive: c.now.Alive[now.Slot],
-		StartedAt: now.StartedAt.UTC(), HeartbeatAge: now.HeartbeatAge.Seconds(), Restarts: now.Restarts,
+		StartedAt: now.StartedAt.UTC(), HeartbeatAge: now.HeartbeatAge.Seconds(), Restarts: now.Restarts, CPU: now.CPU.Seconds(),
 		Answers: c.answers(&before.Meters.Answers, &now.Meters.Answers), Latency: c.latency(&before.Meters, &now.Meters),
 	}
 	if !w.Alive {

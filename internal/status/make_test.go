@@ -225,3 +225,24 @@ func TestDocumentIsDocumented(t *testing.T) {
 	}
 	names(document)
 }
+
+// TestBuckets: who has two documents without rates has the latencies and the CPU of the
+// time between.
+func TestBuckets(t *testing.T) {
+	t.Parallel()
+	before, now := Make(nil, earlier()), Make(nil, later())
+	both := Make(earlier(), later())
+	var between []uint64
+	for i, b := range now.Totals.Buckets {
+		between = append(between, b.Answers-before.Totals.Buckets[i].Answers)
+		if last := i == len(now.Totals.Buckets)-1; last != (b.Bound == nil) || !last && *b.Bound != float64(shm.LatencyBounds[i].Microseconds()) {
+			t.Errorf("bucket %d ends at %v", i, b.Bound)
+		}
+	}
+	if got, want := quantile(between, 0.99), both.Totals.P99; *got != *want {
+		t.Errorf("p99 is %v of the buckets, %v of both", *got, *want)
+	}
+	if spent := now.Workers[0].CPU - before.Workers[0].CPU; spent != 1.5 {
+		t.Errorf("%v s of CPU", spent)
+	}
+}
