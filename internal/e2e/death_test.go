@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -62,6 +63,24 @@ func TestEveryoneKilled(t *testing.T) {
 	s.WantNoOrphans(time.Second)
 	s = Start(t, Options{Workers: 2, Region: s.Region})
 	s.Get("/v1/keys/cnt").WantBody("7")
+	s.Stop()
+}
+
+// TestDeathsThatNobodyReaped: workers that died with their master, or while it was
+// stopped, are counted by whoever recovers their slots.
+func TestDeathsThatNobodyReaped(t *testing.T) {
+	t.Parallel()
+	s := Start(t, Options{Workers: 2})
+	workers := s.Children()
+	s.StopProcess(s.PID) // so that it does not see them die
+	for _, pid := range workers {
+		s.Kill(pid)
+	}
+	s.KillMaster()
+	s = Start(t, Options{Workers: 2, Region: s.Region})
+	if body := string(s.Get("/metrics").WantStatus(200).Body); !strings.Contains(body, "\nfondue_deaths_total 2\n") {
+		t.Errorf("two workers died, and nobody reaped them:\n%s", body)
+	}
 	s.Stop()
 }
 

@@ -28,6 +28,15 @@ func (s *Snapshot) requests(p *page) {
 			p.count(n, "route", kind.String(), "code", outcomeNames[outcome])
 		}
 	}
+	for outcome, name := range outcomeNames { // of a later version, that was here before
+		unknown := uint64(0)
+		for kind := int(kinds); kind < shm.MaxKinds; kind++ {
+			unknown += s.Sum.Answers[kind][outcome]
+		}
+		if unknown > 0 {
+			p.count(unknown, "route", kinds.String(), "code", name)
+		}
+	}
 	p.family("fondue_http_request_duration_seconds", "histogram", "seconds",
 		"From a request that was read whole until its answer was ready to be sent.")
 	below := uint64(0)
@@ -49,7 +58,7 @@ func (s *Snapshot) requests(p *page) {
 
 func (s *Snapshot) connections(p *page) {
 	p.family("fondue_connections", "gauge", "", "Open connections.")
-	p.sample(float64(s.Connections))
+	p.sample(float64(max(s.Connections, 0))) // an end may be counted before its beginning
 	p.family("fondue_connections_accepted", "counter", "", "Connections accepted.")
 	p.count(s.Sum.Accepted)
 }

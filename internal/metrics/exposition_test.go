@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"os/exec"
 	"strings"
@@ -166,6 +167,37 @@ func TestText(t *testing.T) {
 	}
 }
 
+// TestNothingFalls: what a slot has counted stays in the sums, though no master has
+// noted its process, and though its kinds are of a later version.
+func TestNothingFalls(t *testing.T) {
+	t.Parallel()
+	r := busy(t)
+	before := Take(r)
+	master, _, err := r.AttachMaster(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := master.Claim(5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := r.Attach(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.CountAnswer(shm.MaxKinds-1, shm.Done, 0)
+	if err := w.Detach(); err != nil {
+		t.Fatal(err)
+	}
+	after := Take(r)
+	if got, want := after.Sum.Answers.All(), before.Sum.Answers.All()+1; got != want {
+		t.Errorf("%d answers, want %d", got, want)
+	}
+	if n := value(t, parse(t, after.Append(nil, Text)), "fondue_http_requests_total", "route", "unknown", "code", "2xx"); n != 1 {
+		t.Errorf("%v answers of an unknown kind", n)
+	}
+}
+
 // TestLint is what promtool's check of metrics says.
 func TestLint(t *testing.T) {
 	t.Parallel()
@@ -249,14 +281,38 @@ func TestNothingIsLeftOut(t *testing.T) {
 	}
 }
 
-// BenchmarkScrape is what one scrape costs the worker that answers it.
+// BenchmarkScrape is what one scrape costs the worker that answers it, by the number
+// of workers.
 func BenchmarkScrape(b *testing.B) {
-	r := busy(b)
-	var page []byte
-	b.ReportAllocs()
-	for b.Loop() {
-		snapshot := Take(r)
-		page = snapshot.Append(page[:0], Text)
+	for _, n := range []int{2, 64, 1000} {
+		b.Run(fmt.Sprintf("workers=%d", n), func(b *testing.B) {
+			r, err := shm.NewHeap(shm.Geometry{Size: 32 << 20, Slots: n})
+			if err != nil {
+				b.Fatal(err)
+			}
+			master, _, err := r.AttachMaster(false)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for range n {
+				id, err := master.Claim(-1)
+				if err != nil {
+					b.Fatal(err)
+				}
+				w, err := r.Attach(id)
+				if err != nil {
+					b.Fatal(err)
+				}
+				master.Spawned(id, 1)
+				w.SetState(shm.StateReady)
+				w.CountAnswer(int(Increment), shm.Done, time.Millisecond)
+			}
+			var page []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				snapshot := Take(r)
+				page = snapshot.Append(page[:0], Text)
+			}
+		})
 	}
-	b.SetBytes(int64(len(page)))
 }

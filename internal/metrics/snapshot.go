@@ -32,16 +32,20 @@ type Slot struct {
 // Take reads a region. It takes no lock.
 func Take(r *shm.Region) Snapshot {
 	s := Snapshot{At: time.Now(), Info: r.Info(), Store: r.Counts()}
-	for _, row := range r.WorkerSlots() {
-		one := Slot{row, r.Meters(row.Slot)}
-		if one.State == 0 && one.Processes == 0 {
+	rows := r.WorkerSlots()
+	s.Slots = make([]Slot, 0, len(rows))
+	for _, row := range rows {
+		s.Slots = append(s.Slots, Slot{SlotInfo: row})
+		one := &s.Slots[len(s.Slots)-1]
+		r.ReadMeters(row.Slot, &one.Meters)
+		if one.State == 0 && one.Processes == 0 && one.Meters == (shm.Meters{}) {
+			s.Slots = s.Slots[:len(s.Slots)-1] // nobody was ever there
 			continue
 		}
 		s.Sum.Add(&one.Meters)
 		s.Connections += one.Connections
 		s.Restarts += one.Restarts
 		s.Deaths += one.Deaths
-		s.Slots = append(s.Slots, one)
 	}
 	return s
 }

@@ -43,7 +43,9 @@ func (s *Store) CopyTo(to *Store) (keys int, err error) {
 	default:
 	}
 	s.copyCounts(to)
-	return int(copied.Load()), s.copyArgs(to)
+	err = s.copyArgs(to)
+	s.copyWrites(to)
+	return int(copied.Load()), err
 }
 
 func (s *Store) copyShard(to *Store, shard int) (keys int, err error) {
@@ -83,6 +85,17 @@ func (s *Store) copyArgs(to *Store) error {
 		return fmt.Errorf("arguments: %w", err)
 	}
 	return nil
+}
+
+// copyWrites goes on with the number of writes, in the first shard, and leaves out
+// those that made the copy.
+func (s *Store) copyWrites(to *Store) {
+	for i := range to.region.shards {
+		h := to.region.shards[i].header
+		put(&h.carried, -h.versions.Load())
+	}
+	first := to.region.shards[0].header
+	add(&first.carried, s.region.Counts().Writes)
 }
 
 // copyCounts goes on with the sums of the slots, which are promised never to

@@ -52,7 +52,7 @@ func TestCopyTo(t *testing.T) {
 			s.CountLookup(false)
 			s.CountLookup(false)
 			s.ConnOpened()
-			counted := from.Meters(s.ID().Slot)
+			counted, writes := from.Meters(s.ID().Slot), from.Counts().Writes
 			master, _, err := to.AttachMaster(false)
 			if err != nil {
 				t.Fatal(err)
@@ -82,6 +82,9 @@ func TestCopyTo(t *testing.T) {
 			}
 			if sum != counted || sum.Answers.All() != 5 || sum.Misses != 2 {
 				t.Errorf("%+v is counted, want %+v", sum, counted)
+			}
+			if n := to.Counts().Writes; n != writes || writes < uint64(len(all)) {
+				t.Errorf("%d writes are counted, want %d", n, writes)
 			}
 			if n, err := master.Add([]byte("n41"), 1, 0); n != 42 || err != nil {
 				t.Errorf("%d, %v", n, err)

@@ -214,7 +214,7 @@ func TestGeometryProperties(t *testing.T) {
 		}{
 			{"superblock", 0, pageSize, pageSize},
 			{"scoreboard", sb.scoreboard, uint64(slots+MasterSlots) * slotSize, cacheLine},
-			{"meters", sb.meters, uint64(slots) * meterSize, cacheLine},
+			{"meters", sb.meters, uint64(slots) * meterSize, 2 * cacheLine},
 			{"shards", sb.shardsOff, uint64(sb.shards) * sb.shardSize, pageSize},
 			{"end", sb.size, 0, pageSize},
 		} {

@@ -52,6 +52,7 @@
 //	24      8          expiring    lock holder    derived: entries that have an expiry
 //	32      8          used        lock holder    derived: units
 //	40      8          clockHand   lock holder    hint: bucket where eviction goes on
+//	48      8          carried     CopyTo         versions + carried are the writes, those before the region grew included
 //	64      8          seq         lock holder    moves on after an entry is unlinked, before its units are free
 //	128     8 x 8      statistics  see shardHeader; lock holder, sweeps by anybody
 //	192     8 x n      buckets     lock holder    one store each: tag<<48 | offset of an entry

@@ -48,7 +48,8 @@ func (g Geometry) plan() (superblock, error) {
 	}
 	sb := superblock{slots: uint32(g.Slots), maxValue: uint64(g.MaxValue)}
 	sb.scoreboard = pageSize
-	sb.meters = roundUp(sb.scoreboard+uint64(g.Slots+MasterSlots)*slotSize, cacheLine)
+	// Neighbours' lines are fetched in pairs: no pair is of two slots.
+	sb.meters = roundUp(sb.scoreboard+uint64(g.Slots+MasterSlots)*slotSize, 2*cacheLine)
 	sb.shardsOff = roundUp(sb.meters+uint64(g.Slots)*meterSize, pageSize)
 	if g.Size < MinSize || uint64(g.Size) < sb.shardsOff+shardTarget/4 {
 		return superblock{}, fmt.Errorf("%w: %d bytes, at least %d are needed for %d worker slots", ErrGeometry,

@@ -163,9 +163,15 @@ func (m *Meters) Since(before *Meters) (d Meters) {
 
 func beyond(n, before uint64) uint64 { return n - min(n, before) }
 
-// Meters reads those of a worker's slot, free or not. Each word is exact; together
-// they may be of moments that lie a little apart.
+// Meters reads those of a worker's slot, free or not.
 func (r *Region) Meters(slot int) (m Meters) {
+	r.ReadMeters(slot, &m)
+	return m
+}
+
+// ReadMeters is Meters into memory that is there. Each word is exact; together they
+// may be of moments that lie a little apart.
+func (r *Region) ReadMeters(slot int, m *Meters) {
 	rec := r.meters(slot)
 	for kind := range rec.answers {
 		for outcome := range rec.answers[kind] {
@@ -179,7 +185,6 @@ func (r *Region) Meters(slot int) (m Meters) {
 	m.Accepted = rec.accepted.Load()
 	m.Received, m.Sent = rec.received.Load(), rec.sent.Load()
 	m.Hits, m.Misses, m.Full = rec.hits.Load(), rec.misses.Load(), rec.full.Load()
-	return m
 }
 
 func (r *Region) meters(slot int) *meterRecord {

@@ -146,6 +146,12 @@ func (s *Store) recoverUnreaped(id ID) (done Recovery, ok bool, err error) {
 		return Recovery{}, false, err
 	}
 	defer letGo(s.life, at)
+	// What no master has reaped was told to end, or has found itself orphaned, if it
+	// says so.
+	dead := id.Slot < int(s.region.sb.slots) && s.StateOf(id.Slot) != StateDraining
 	done, err = s.Recover(id)
+	if err == nil && dead {
+		s.Died(id)
+	}
 	return done, err == nil, err
 }

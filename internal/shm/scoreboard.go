@@ -21,7 +21,10 @@ func (s State) String() string {
 	case StateDraining:
 		return "draining"
 	}
-	return "free"
+	if s == 0 {
+		return "free"
+	}
+	return "unknown"
 }
 
 // A slot's phases, the low half of its control word; the high half is the
@@ -109,7 +112,7 @@ func (r *Region) row(i int, at uint64) (row SlotInfo, free bool) {
 		Connections:  int64(rec.connections.Load()),
 		Memory:       rec.memory.Load(),
 		CPU:          time.Duration(rec.cpu.Load()),
-		StartedAt:    time.UnixMilli(int64(rec.started.Load())),
+		StartedAt:    startOf(rec.started.Load()),
 		HeartbeatAge: since(at, rec.beat.Load()),
 		Deaths:       rec.deaths.Load(),
 	}
@@ -118,6 +121,16 @@ func (r *Region) row(i int, at uint64) (row SlotInfo, free bool) {
 	}
 	return row, phase == phaseFree
 }
+
+// startOf reads a time that damage may have made one which nobody can write.
+func startOf(ms uint64) time.Time {
+	if ms > lastStart {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(ms))
+}
+
+const lastStart = 253_402_300_799_000 // the end of the year 9999, which RFC 3339 can write
 
 // since is the time between two readings of now; a word written meanwhile may
 // be the later one.

@@ -69,7 +69,7 @@ func (r *Region) CountsOf(shard int) Counts {
 	return Counts{
 		Size: int64(r.sb.shardSize), Used: int64(used) * unitSize, Free: int64(sh.unitsN-used) * unitSize,
 		Fullest: float64(used) / float64(sh.unitsN),
-		Entries: h.entries.Load(), Expiring: h.expiring.Load(), Writes: h.versions.Load(),
+		Entries: h.entries.Load(), Expiring: h.expiring.Load(), Writes: h.versions.Load() + h.carried.Load(),
 		Evictions: h.evictions.Load(), Expiries: h.expiries.Load(), LockWaits: h.waits.Load(), Recoveries: h.repairs.Load(),
 		LongestWait: time.Duration(h.longestWait.Load()), LongestHold: time.Duration(h.longestHold.Load()), Shards: 1,
 	}

@@ -64,6 +64,9 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, c.end()
 		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			if c.phase.Load() == fresh {
+				return 0, io.EOF // a look at whether somebody listens, ended by a reset
+			}
 			return n, err
 		}
 		n, ended := c.Conn.ReadNow(p)

@@ -37,6 +37,7 @@ func (s *conns) add(nc net.Conn) (*conn, error) {
 		return nil, errors.Join(err, nc.Close())
 	}
 	c := &conn{Conn: sock, owner: s, accepted: time.Now()}
+	s.store.ConnOpened() // before anybody finds it, and closes it
 	s.mu.Lock()
 	if c.next = s.first; c.next != nil {
 		c.next.prev = c
@@ -47,7 +48,6 @@ func (s *conns) add(nc net.Conn) (*conn, error) {
 	if s.admitting.Load() {
 		admit(c)
 	}
-	s.store.ConnOpened()
 	return c, nil
 }
 

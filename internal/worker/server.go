@@ -90,28 +90,32 @@ func (s *server) start(listeners []*listener) {
 }
 
 func (s *server) handle(ctx *fasthttp.RequestCtx) {
-	s.finish(ctx, s.api.Handle(ctx), false)
+	kind := s.api.Handle(ctx)
+	s.finish(ctx, kind, time.Since(ctx.Time()), false)
 }
 
 // handleError answers what fasthttp could not read as a request.
 func (s *server) handleError(ctx *fasthttp.RequestCtx, err error) {
+	began := time.Now() // ctx has the time of the request before
 	s.api.HandleError(ctx, err)
-	s.finish(ctx, metrics.Other, true)
+	s.finish(ctx, metrics.Other, time.Since(began), true)
 }
 
 // expect decides whether a client that waits with its body may send it.
 func (s *server) expect(ctx *fasthttp.RequestCtx) int {
+	began := time.Now() // ctx has the time of the request before
 	status, kind := s.api.Expect(ctx)
 	if status != fasthttp.StatusContinue {
-		s.finish(ctx, kind, false)
+		s.finish(ctx, kind, time.Since(began), false)
 	}
 	return status
 }
 
-// finish is called before the reply is sent.
-func (s *server) finish(ctx *fasthttp.RequestCtx, kind metrics.Kind, unread bool) {
+// finish is called before the reply is sent. took is how long the answer has taken
+// since the request was read whole, or was found to be none.
+func (s *server) finish(ctx *fasthttp.RequestCtx, kind metrics.Kind, took time.Duration, unread bool) {
 	status := ctx.Response.StatusCode()
-	s.store.CountAnswer(int(kind), metrics.OutcomeOf(status), took(ctx))
+	s.store.CountAnswer(int(kind), metrics.OutcomeOf(status), took)
 	if status == fasthttp.StatusInsufficientStorage {
 		s.store.CountFull()
 	}
@@ -127,15 +131,6 @@ func (s *server) finish(ctx *fasthttp.RequestCtx, kind metrics.Kind, unread bool
 	if s.access != nil {
 		s.access.request(ctx, unread)
 	}
-}
-
-// took is how long the answer has taken since the request was read whole; 0 of one
-// that was not.
-func took(ctx *fasthttp.RequestCtx) time.Duration {
-	if read := ctx.Time(); !read.IsZero() {
-		return time.Since(read)
-	}
-	return 0
 }
 
 // fault tells whoever runs the server about an answer of 500.

@@ -117,6 +117,7 @@ func Run(w handoff.Worker) int {
 	if access != nil {
 		access.close(flushLimit)
 	}
+	store.SetCPU(used()) // since the last beat
 	// The region stays mapped and the slot held until the process is gone, so
 	// that the slot is recovered once, by the master.
 	runtime.KeepAlive(region)
