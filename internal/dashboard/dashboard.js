@@ -2,10 +2,11 @@
 // document as text alone.
 import { bytes, compare, count, latency, member, none, number, percent, perSecond, pieces, seconds } from "./figures.js";
 
-const patience = 5000;   // ms that an answer may take
+const patience = 2000;   // ms that an answer may take
 const slowest = 5000;    // ms between attempts, at the most
 const shownFor = 4000;   // ms that what comes and goes is marked
 const windowOf = 120;    // seconds of the curve
+const suspect = 1;       // s without a heartbeat after which a worker gets no new connections
 const mostKeys = 10;     // watched at a time
 const largest = 512;     // bytes of a value that is fetched
 
@@ -29,6 +30,8 @@ async function ask(path, options) {
   if (!response.ok) throw new Error(`${path.split("?")[0]} was answered with ${response.status}`);
   return response.text();
 }
+
+const isSilent = (w) => w.state === "ready" && w.heartbeat_age_seconds > suspect;
 
 // ---- when to ask
 
@@ -81,7 +84,13 @@ function unanswered(error) {
   const network = error instanceof TypeError || error instanceof DOMException;
   if (failures === 1) {
     bannerSince = Date.now();
-    set($("banner"), network ? "A connection broke before the answer came. Asking again on another one." : `${error.message}. Asking again.`);
+    if (error.name === "TimeoutError") {
+      set($("banner"), `No answer within ${patience / 1000} s: a worker hangs or is stopped. Asking again on another connection.`);
+      document.body.classList.add("stale");
+      pill("Waiting", "bad");
+    } else {
+      set($("banner"), network ? "A connection broke before the answer came. Asking again on another one." : `${error.message}. Asking again.`);
+    }
   }
   if (failures === 3) {
     set($("banner"), `${network ? "The server has not answered" : error.message} since ${clock(silentSince)}. ` +
@@ -183,7 +192,7 @@ function crew(workers, c) {
     show(row.places, {
       slot: String(w.slot),
       pid: String(w.pid),
-      state: w.state,
+      state: isSilent(w) ? "silent" : w.state,
       requests: perSecond(rates.requests),
       cpu: percent(row.cpu),
       memory: bytes(w.memory_bytes),
@@ -191,8 +200,8 @@ function crew(workers, c) {
       restarts: count(w.restarts),
       heard: seconds(w.heartbeat_age_seconds),
     });
-    row.places.state.dataset.state = w.state;
-    row.places.heard.classList.toggle("alarm", w.heartbeat_age_seconds > 2);
+    row.places.state.dataset.state = row.places.state.textContent;
+    row.places.heard.classList.toggle("alarm", w.heartbeat_age_seconds > suspect);
   }
   const slots = new Set(workers.map((w) => w.slot));
   for (const [slot, row] of rows) {
@@ -212,7 +221,7 @@ function crew(workers, c) {
     row.node.classList.toggle("fresh", marked && !row.gone);
     set(row.places.badge, marked && !row.gone ? "new" : "");
   }
-  const ready = workers.filter((w) => w.state === "ready").length;
+  const ready = workers.filter((w) => w.state === "ready" && !isSilent(w)).length;
   set(field.workers, `${ready} ready` + (workers.length > ready ? `, ${workers.length - ready} not` : ""));
 }
 

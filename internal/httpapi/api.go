@@ -120,6 +120,9 @@ func (a *API) refuse(ctx *fasthttp.RequestCtx, err error) {
 	if errors.Is(err, command.ErrContended) || errors.Is(err, shm.ErrLocked) {
 		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
 	}
+	if p.status == fasthttp.StatusInsufficientStorage {
+		a.commands.CountFull()
+	}
 	if p.status == fasthttp.StatusInternalServerError {
 		a.fault(err)
 	}

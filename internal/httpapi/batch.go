@@ -81,6 +81,9 @@ func (a *API) appendResult(dst []byte, o *command.Operation, result *command.Res
 		return append(appendItem(appendStatus(dst, fasthttp.StatusNotModified), item), '}')
 	case err != nil:
 		p := a.problemOf(err)
+		if p.status == fasthttp.StatusInsufficientStorage {
+			a.commands.CountFull()
+		}
 		if p.status == fasthttp.StatusInternalServerError {
 			a.fault(err)
 		}

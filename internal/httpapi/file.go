@@ -7,12 +7,10 @@ import (
 )
 
 // replyFile answers with the file that the path names, compressed for who takes
-// that. Under the same name another version of the program has other bytes:
+// that. Parameters are ignored: links to a page have whatever others add to them.
+// Under the same name another version of the program has other bytes:
 // whoever keeps a copy asks before it is used again.
 func (r *request) replyFile() error {
-	if err := r.parseQuery(0); err != nil {
-		return err
-	}
 	request, header := &r.ctx.Request.Header, &r.ctx.Response.Header
 	form := r.file.Form(takesGzip(request.PeekAll(fasthttp.HeaderAcceptEncoding)))
 	known := false

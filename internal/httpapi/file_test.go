@@ -102,7 +102,7 @@ func TestPageFiles(t *testing.T) {
 				}
 			}
 		}
-		if response, body := c.do("GET "+file+"?v=1", "", ""); response.StatusCode != 400 {
+		if response, body := c.do("GET "+file+"?v=1", "", ""); response.StatusCode != 200 {
 			t.Errorf("%s?v=1: %d %.100s", file, response.StatusCode, body)
 		}
 	}

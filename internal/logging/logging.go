@@ -23,6 +23,14 @@ func ParseLevel(text string) (slog.Level, error) {
 	return 0, fmt.Errorf("log level %q is not one of debug, info, warn, error", text)
 }
 
+// durationsAsText writes durations with their unit, as the text format does.
+func durationsAsText(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
+}
+
 // New returns a logger that writes records of at least the given level to w, in
 // the format "text" or "json".
 func New(w io.Writer, format string, level slog.Leveler) (*slog.Logger, error) {
@@ -31,6 +39,7 @@ func New(w io.Writer, format string, level slog.Leveler) (*slog.Logger, error) {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, options)), nil
 	case "json":
+		options.ReplaceAttr = durationsAsText
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
 	return nil, fmt.Errorf("log format %q is not one of text, json", format)

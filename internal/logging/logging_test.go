@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestNew(t *testing.T) {
@@ -23,9 +24,9 @@ func TestNew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log.Info("shown", "slot", 3)
+	log.Info("shown", "slot", 3, "after", 1977*time.Millisecond)
 	var record map[string]any
-	if err := json.Unmarshal(object.Bytes(), &record); err != nil || record["slot"] != 3.0 {
+	if err := json.Unmarshal(object.Bytes(), &record); err != nil || record["slot"] != 3.0 || record["after"] != "1.977s" {
 		t.Errorf("json log: %q, %v", object.String(), err)
 	}
 }

@@ -318,7 +318,11 @@ func (c *crew) sweep() {
 // logRecoveries reports what was repaired for processes of other masters.
 func logRecoveries(log *slog.Logger, repaired []shm.Recovery) {
 	for _, r := range repaired {
-		log.Warn("slot of a dead process repaired", "slot", r.Slot, "generation", r.Generation, "pid", r.PID,
+		process := "worker"
+		if r.Master {
+			process = "master"
+		}
+		log.Warn("slot of a dead process repaired", "process", process, "slot", r.Slot, "generation", r.Generation, "pid", r.PID,
 			"last_beat", r.Silent.Round(time.Millisecond), "locks", r.Locks, "unlinked", r.Unlinked, "freed_bytes", r.Freed)
 	}
 }

@@ -21,6 +21,7 @@ type death struct {
 	cause   cause
 	wait    time.Duration
 	asked   bool // it was told to leave, or killed by the master
+	left    bool // it finished what it had, and ended by itself
 	vacates bool // nobody is in its seat now, and somebody should be
 	last    bool // of a retired seat, and it may have left connections in its queue
 	repairs shm.Recovery
@@ -69,7 +70,8 @@ func (c *crew) bury(w *worker, e exit) death {
 	d.repairs = repairs
 	d.cause = w.causeOf(e.status)
 	d.asked = w.phase == leaving || c.stage == killing
-	if !d.asked {
+	d.left = e.status.Exited() && e.status.ExitStatus() == handoff.ExitOK
+	if !d.asked && !d.left {
 		c.board.Died(w.id)
 	}
 	if d.cause == cannotBoot {
@@ -155,8 +157,10 @@ func (c *crew) report(d death) {
 		attrs = append(attrs, "reason", d.reason)
 	}
 	switch {
-	case d.asked && d.exit.status.Exited() && d.exit.status.ExitStatus() == handoff.ExitOK:
+	case d.asked && d.left:
 		c.log.Info("worker left", attrs...)
+	case d.left:
+		c.log.Info("worker left, and the master did not tell it to", append(attrs, "again_in", d.wait.Round(time.Millisecond))...)
 	case d.asked:
 		c.log.Warn("worker ended", attrs...)
 	case c.stage != running:

@@ -114,7 +114,7 @@ func (s *Snapshot) store(p *page) {
 	counter("lookup_misses", "Reads of keys that were not there.", s.Sum.Misses)
 	counter("evicted_keys", "Keys that were let go to make room.", s.Store.Evictions)
 	counter("expired_keys", "Expired keys whose room was reclaimed.", s.Store.Expiries)
-	counter("full", "Requests refused with 507 for want of room.", s.Sum.Full)
+	counter("full", "Changes refused with 507 for want of room, those in a batch included.", s.Sum.Full)
 	counter("writes", "Changes that took a shard's lock; adds to counters that are there take none.", s.Store.Writes)
 	counter("lock_waits", "Times somebody slept for a shard's lock.", s.Store.LockWaits)
 	gauge("lock_longest_wait_seconds", "seconds", "The longest wait for a shard's lock since the region was made.", s.Store.LongestWait.Seconds())

@@ -39,7 +39,7 @@
 //	                sent
 //	992     8 x 2   hits,       reads of keys that were there, and that were not
 //	                misses
-//	1008    8       full        requests refused for want of room
+//	1008    8       full        changes refused for want of room
 //
 // One shard. The key's hash picks the shard; all that belongs to a key lives
 // in it, so that locking, recovery and checking are local. Its memory is units

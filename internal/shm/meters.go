@@ -86,7 +86,7 @@ func (s *Store) CountLookup(hit bool) {
 	}
 }
 
-// CountFull counts a request that was refused for want of room.
+// CountFull counts a change that was refused for want of room.
 func (s *Store) CountFull() { add(&s.meters.full, 1) }
 
 // Answers are numbers of answers by their kind and outcome.
@@ -121,7 +121,7 @@ type Meters struct {
 	Sent       uint64 // bytes
 	Hits       uint64 // reads of keys that were there
 	Misses     uint64
-	Full       uint64 // requests that were refused for want of room
+	Full       uint64 // changes that were refused for want of room
 }
 
 // Add adds those of another slot.

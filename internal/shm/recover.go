@@ -10,8 +10,9 @@ import (
 // Recovery tells what a death left and what was done about it.
 type Recovery struct {
 	ID
-	PID   int
-	Locks int // that the dead process held, each of a shard that was made whole
+	PID    int
+	Master bool // the process was a master's or a tool's
+	Locks  int  // that the dead process held, each of a shard that was made whole
 	// What it had left half done in those shards: dead entries that were still
 	// linked, and bytes that were taken and reached by nothing.
 	Unlinked int
@@ -28,6 +29,7 @@ func (s *Store) Recover(id ID) (Recovery, error) {
 	done, err := s.repairAll(lockOwner(id))
 	done.ID = id
 	rec := s.region.slot(id.Slot)
+	done.Master = id.Slot >= int(s.region.sb.slots)
 	done.PID, done.Silent = int(rec.pid.Load()), since(now(), rec.beat.Load())
 	if err != nil {
 		return done, err

@@ -116,9 +116,6 @@ func (s *server) expect(ctx *fasthttp.RequestCtx) int {
 func (s *server) finish(ctx *fasthttp.RequestCtx, kind metrics.Kind, took time.Duration, unread bool) {
 	status := ctx.Response.StatusCode()
 	s.store.CountAnswer(int(kind), metrics.OutcomeOf(status), took)
-	if status == fasthttp.StatusInsufficientStorage {
-		s.store.CountFull()
-	}
 	if status >= fasthttp.StatusBadRequest && ctx.Response.ConnectionClose() {
 		// Refused, maybe before all of it was read.
 		if c, ok := ctx.Conn().(*conn); ok {
