@@ -108,3 +108,24 @@ func TestStatusRoute(t *testing.T) {
 
 // isPart tells whether a route has the files of a page, and counts as the page.
 func isPart(which route) bool { return which == routePageFile || which == routeBoardFile }
+
+// TestRefusalsForRoomAreCounted: alone and in a batch, each change.
+func TestRefusalsForRoomAreCounted(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	value := `"` + strings.Repeat("x", 500_000) + `"`
+	refused := uint64(0)
+	for i := range 200 {
+		response, _ := c.do("PUT /v1/keys/large"+itoa(i), "", value)
+		if response.StatusCode == 507 {
+			if refused++; refused == 3 {
+				break
+			}
+		}
+	}
+	_, body := c.do("POST /v1/batch", "", `[{"op":"get","key":"large0"},{"op":"put","key":"other","value":`+value+`},{"op":"put","key":"another","value":`+value+`}]`)
+	refused += uint64(strings.Count(body, `"status":507`))
+	if got := c.commands.Metrics().Sum.Full; got != refused || refused < 4 {
+		t.Errorf("%d refusals are counted, %d were answered", got, refused)
+	}
+}
