@@ -156,6 +156,40 @@ func TestDashboardSilentWorker(t *testing.T) {
 	s.Stop()
 }
 
+// TestDashboardPauses: the page asks nothing while it is paused, or not seen, and goes
+// on after that.
+func TestDashboardPauses(t *testing.T) {
+	s := e2e.Start(t, e2e.Options{Workers: 1})
+	d := openDashboard(t, s)
+	d.wait("all to be well", allIsWell)
+	pass := func() (requests int) {
+		t.Helper()
+		// In the page, whose timers have had their time then.
+		if _, err := chromedp.Run(d.ctx, chromedp.Evaluate[bool]("new Promise((done) => setTimeout(() => done(true), 1500))", chromedp.EvalAwaitPromise)); err != nil {
+			d.fail("let time pass", err)
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return len(d.requests)
+	}
+	const changed, seen = "; every.dispatchEvent(new Event('change')), true", "; document.dispatchEvent(new Event('visibilitychange')), true"
+	for _, how := range []struct{ stop, goOn string }{
+		{"every.value = 0" + changed, "every.value = 1" + changed},
+		{"Object.defineProperty(document, 'hidden', { value: true, configurable: true })" + seen, "delete document.hidden" + seen},
+	} {
+		d.wait("it to stop", how.stop)
+		before := pass() // what was on its way is done
+		if now := pass(); now != before {
+			t.Errorf("%d requests after %s", now-before, how.stop)
+		}
+		look := d.text(`document.querySelector("[data-f=asked]").textContent`)
+		d.wait("it to go on", how.goOn)
+		d.wait("another look", `document.querySelector("[data-f=asked]").textContent !== `+quoted(look))
+	}
+	d.wantAlone(d.addr)
+	s.Stop()
+}
+
 // TestDashboardAlone: the page says that the server is gone, and recovers when there
 // is one again, of the same region or another, whose counters begin anew.
 func TestDashboardAlone(t *testing.T) {
