@@ -120,14 +120,22 @@ func TestDashboard(t *testing.T) {
 	s.Stop()
 }
 
-// connected is a worker that has a connection: of the page, where nobody else asks.
+// connected is the worker that answers the page, where nobody else asks. A browser has
+// more connections than it uses.
 func connected(t *testing.T, region *shm.Region) (worker shm.SlotInfo) {
 	t.Helper()
-	e2e.Eventually(t, requestsLimit, "a worker with the page's connection", func() bool {
+	answers := map[int]uint64{}
+	e2e.Eventually(t, requestsLimit, "a worker to answer the page", func() bool {
 		for _, row := range region.Slots() {
-			if !row.Master && row.State == shm.StateReady && row.Connections > 0 {
+			if row.Master || row.State != shm.StateReady {
+				continue
+			}
+			meters := region.Meters(row.Slot)
+			n := meters.Answers.All()
+			if before, known := answers[row.Slot]; known && n > before && row.Connections > 0 {
 				worker = row
 			}
+			answers[row.Slot] = n
 		}
 		return worker.PID != 0
 	})
@@ -152,6 +160,40 @@ func TestDashboardSilentWorker(t *testing.T) {
 	s.Kill(silent.PID)
 	d.wait("its successor", tells(fmt.Sprintf("Worker %d is gone", silent.PID))+" && "+allIsWell+` && document.querySelector("#workers .alarm") === null`)
 	d.forgive()
+	d.wantAlone(d.addr)
+	s.Stop()
+}
+
+// TestDashboardPauses: the page asks nothing while it is paused, or not seen, and goes
+// on after that.
+func TestDashboardPauses(t *testing.T) {
+	s := e2e.Start(t, e2e.Options{Workers: 1})
+	d := openDashboard(t, s)
+	d.wait("all to be well", allIsWell)
+	pass := func() (requests int) {
+		t.Helper()
+		// In the page, whose timers have had their time then.
+		if _, err := chromedp.Run(d.ctx, chromedp.Evaluate[bool]("new Promise((done) => setTimeout(() => done(true), 1500))", chromedp.EvalAwaitPromise)); err != nil {
+			d.fail("let time pass", err)
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return len(d.requests)
+	}
+	const changed, seen = "; every.dispatchEvent(new Event('change')), true", "; document.dispatchEvent(new Event('visibilitychange')), true"
+	for _, how := range []struct{ stop, goOn string }{
+		{"every.value = 0" + changed, "every.value = 1" + changed},
+		{"Object.defineProperty(document, 'hidden', { value: true, configurable: true })" + seen, "delete document.hidden" + seen},
+	} {
+		d.wait("it to stop", how.stop)
+		before := pass() // what was on its way is done
+		if now := pass(); now != before {
+			t.Errorf("%d requests after %s", now-before, how.stop)
+		}
+		look := d.text(`document.querySelector("[data-f=asked]").textContent`)
+		d.wait("it to go on", how.goOn)
+		d.wait("another look", `document.querySelector("[data-f=asked]").textContent !== `+quoted(look))
+	}
 	d.wantAlone(d.addr)
 	s.Stop()
 }
