@@ -42,6 +42,19 @@ func TestFormat(t *testing.T) {
 	}
 }
 
+// A time of waiting that was not measured is none, and not the best of all.
+func TestWaitingIsNotKnown(t *testing.T) {
+	t.Parallel()
+	c := result.Cell{Rounds: []result.Round{{Requests: 10, User: 5}}}
+	if text := waited.show(c); text != nothing {
+		t.Errorf("%q", text)
+	}
+	c.Rounds[0].Waited = 20_000
+	if text := waited.show(c); text != "2.00 (2.00–2.00)" {
+		t.Errorf("%q", text)
+	}
+}
+
 func TestGrid(t *testing.T) {
 	t.Parallel()
 	g := &grid{left: 1, head: []string{"name", "µs"}}

@@ -51,7 +51,8 @@ const quick = "GORACE=atexit_sleep_ms=0"
 var generator = []string{"/usr/bin/env", roleEnv + "=generator", quick, os.Args[0]}
 
 // serve counts in memory until its stdin ends. It loses every n-th increment, or
-// none for 0, and acknowledges it all the same.
+// none for 0, and acknowledges it all the same. Below 0 it loses none, and keeps no
+// connection.
 func serve(text string) error {
 	every, err := strconv.Atoi(text)
 	if err != nil {
@@ -64,12 +65,12 @@ func serve(text string) error {
 	var mutex sync.Mutex
 	counts := map[string]int{}
 	served := 0
-	server := &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) {
+	server := &fasthttp.Server{DisableKeepalive: every < 0, Handler: func(ctx *fasthttp.RequestCtx) {
 		mutex.Lock()
 		defer mutex.Unlock()
 		key := string(ctx.QueryArgs().Peek("key"))
 		if string(ctx.Path()) == "/increment" {
-			if served++; every == 0 || served%every != 0 {
+			if served++; every <= 0 || served%every != 0 {
 				counts[key]++
 			}
 		}
@@ -87,7 +88,7 @@ func serve(text string) error {
 type fake struct {
 	name      string
 	inexact   bool
-	loses     int    // every so many increments
+	loses     int    // every so many increments; below 0: none, but every connection
 	missing   string // what it lacks
 	counts    bool   // false: Count is not supported
 	failStart bool

@@ -227,3 +227,24 @@ func TestConfigIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// TestIdleConnectionsThatAreNotKept: what hung up is not weighed, and the rest of the
+// run goes on.
+func TestIdleConnectionsThatAreNotKept(t *testing.T) {
+	t.Parallel()
+	a := newFake("a")
+	a.loses = -1
+	var progress bytes.Buffer
+	load := short("increment", 1)
+	load.KeepAlive = false
+	report, err := measure(t, t.Context(), &progress, []result.Load{load}, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x := report.Targets[0]; x.IdleConnections != 0 || x.MemoryIdle != 0 || x.MemoryAtRest == 0 || len(report.Cells) != 1 {
+		t.Errorf("target %+v, %d cells", x, len(report.Cells))
+	}
+	if !strings.Contains(progress.String(), "20 idle connections were not weighed: it closed connections that were idle") {
+		t.Errorf("progress:\n%s", &progress)
+	}
+}

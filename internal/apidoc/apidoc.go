@@ -30,13 +30,7 @@ var Document = asset.Text("application/json", document)
 
 // Page is the page. It refers to the document as openapi.json and to its files as
 // docs/NAME, relative to itself.
-var Page = newPage()
-
-func newPage() *asset.File {
-	p := asset.Text("text/html; charset=utf-8", page)
-	p.Policy = policy
-	return p
-}
+var Page = asset.Page(page, policy)
 
 // policy lets the page reach its own origin and no other. Swagger UI needs two
 // things beyond files: styles set by its script, and images within its style

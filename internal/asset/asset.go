@@ -37,6 +37,13 @@ func Text(mediaType string, text []byte) *File {
 	}
 }
 
+// Page returns a page that a browser opens, with its Content-Security-Policy.
+func Page(html []byte, policy string) *File {
+	page := Text("text/html; charset=utf-8", html)
+	page.Policy = policy
+	return page
+}
+
 // Packed returns a file that read gives compressed by gzip. It must be whole:
 // what is not is a mistake in the build, and panics at its first use.
 func Packed(mediaType string, read func() ([]byte, error)) *File {

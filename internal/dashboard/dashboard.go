@@ -26,13 +26,7 @@ var figures []byte
 var icon []byte
 
 // Page is the page. It refers to its files as ui/NAME, relative to itself.
-var Page = newPage()
-
-func newPage() *asset.File {
-	p := asset.Text("text/html; charset=utf-8", index)
-	p.Policy = policy
-	return p
-}
+var Page = asset.Page(index, policy)
 
 // policy lets the page reach its own origin and no other, and no text become
 // markup: keys and values are whatever somebody has stored.

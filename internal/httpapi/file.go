@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
-
 	"github.com/valyala/fasthttp"
 )
 
@@ -60,41 +58,3 @@ func names(lines [][]byte, tag string) (found bool, err error) {
 	}
 	return found, nil
 }
-
-// takesGzip reads Accept-Encoding (RFC 9110, 12.5.3): the compressed form is
-// smaller, and taken wherever it is not refused.
-func takesGzip(lines [][]byte) bool {
-	named, any := false, false
-	for _, line := range lines {
-		for more := true; more; {
-			var item []byte
-			item, line, more = bytes.Cut(line, comma)
-			coding, weight, _ := bytes.Cut(item, semicolon)
-			coding = trim(coding)
-			switch {
-			case bytes.EqualFold(coding, codingGzip), bytes.EqualFold(coding, codingXGzip):
-				if isZero(weight) {
-					return false
-				}
-				named = true
-			case string(coding) == "*":
-				any = !isZero(weight)
-			}
-		}
-	}
-	return named || any
-}
-
-// isZero tells whether a weight is q=0, with as many zeros as there may be.
-func isZero(weight []byte) bool {
-	name, value, _ := bytes.Cut(trim(weight), equals)
-	value = trim(value)
-	return bytes.EqualFold(trim(name), weightName) && len(value) > 0 && len(bytes.Trim(value, "0.")) == 0
-}
-
-var (
-	semicolon   = []byte(";")
-	weightName  = []byte("q")
-	codingGzip  = []byte("gzip")
-	codingXGzip = []byte("x-gzip")
-)

@@ -112,7 +112,7 @@ func TestCoding(t *testing.T) {
 	t.Parallel()
 	for header, packed := range map[string]bool{
 		"": false, "gzip": true, "GZIP": true, "x-gzip": true, "br, gzip;q=0.5": true, "gzip;q=0.001": true, "*": true, "br, *;q=0.1": true,
-		"deflate, br": false, "identity": false, "gzip;q=0": false, "gzip ; q=0.000": false, "gzip;q=0, *": false, "*;q=0": false, "*;q=0, gzip": true,
+		"deflate, br": false, "identity": false, "gzip;q=0": false, "gzip ; q=0.000": false, "gzip;q=0, *": false, "*;q=0": false, "*;q=0, gzip": true, "gzip;q=0.": false, "gzip;q=0.0000": false,
 		"gzipped": false, "br\r\nAccept-Encoding: gzip": true,
 	} {
 		response, _ := newClient(t).do("GET /docs", "Accept-Encoding: "+header+"\r\n", "")

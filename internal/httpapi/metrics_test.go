@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"strings"
@@ -26,11 +27,12 @@ func TestFormatOf(t *testing.T) {
 		"application/openmetrics-text;q=1.0,text/plain;q=1":    metrics.OpenMetrics,
 		"application/openmetrics-text;q=0.3,text/plain;q=0.4":  metrics.Text,
 		"application/openmetrics-text;q=0.4,text/*;q=0.35":     metrics.OpenMetrics,
+		"text/html\napplication/openmetrics-text;q=0.4":        metrics.OpenMetrics, // two lines
 		// As Prometheus 2 and 3 ask.
 		"application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1":                                                          metrics.OpenMetrics,
 		"application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2": metrics.OpenMetrics,
 	} {
-		if got := formatOf([]byte(accept)); got != want {
+		if got := formatOf(bytes.Split([]byte(accept), []byte("\n"))); got != want {
 			t.Errorf("%q: format %d, want %d", accept, got, want)
 		}
 	}

@@ -51,6 +51,29 @@ func TestFillFails(t *testing.T) {
 	})
 }
 
+// A death is an end that nobody asked for. A worker that somebody else has sent TERM
+// finishes what it has, and is none.
+func TestDeathsAreCounted(t *testing.T) {
+	perform(t, 3, func(f *theatre) {
+		f.startServing()
+		f.ends(killed, 101)
+		f.ends(exited(handoff.ExitOK), 102)
+		if f.deaths != 1 || !strings.Contains(f.logged(), "worker left, and the master did not tell it to") {
+			t.Errorf("%d deaths; log:\n%s", f.deaths, f.logged())
+		}
+		f.says(104, handoff.ReadyMessage{Ready: true})
+		f.says(105, handoff.ReadyMessage{Ready: true})
+		f.signal(unix.SIGTERM)
+		f.ends(killed, 103, 104, 105)
+		if f.deaths != 1 {
+			t.Errorf("%d deaths after those that were told to leave", f.deaths)
+		}
+		if err := f.over(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // The dead are repaired, all of them, before the first successor is started.
 func TestDeathOrder(t *testing.T) {
 	perform(t, 3, func(f *theatre) {

@@ -48,7 +48,7 @@ func (s *Snapshot) requests(p *page) {
 		}
 		p.part("_bucket", float64(below), "le", p.bound(bound))
 	}
-	p.part("_sum", s.Sum.LatencySum.Seconds())
+	p.part("_sum", float64(s.Sum.LatencySum)/1e9)
 	p.part("_count", float64(below))
 	p.family("fondue_http_received_bytes", "counter", "bytes", "Bytes received from clients.")
 	p.count(s.Sum.Received)

@@ -1,7 +1,6 @@
 package shm
 
 import (
-	"math/bits"
 	"sync/atomic"
 	"time"
 )
@@ -21,45 +20,6 @@ const (
 // MaxKinds bounds the kinds of requests that are counted apart. What a kind is, is
 // known to whoever counts.
 const MaxKinds = 24
-
-// LatencyBounds are the upper ends of the buckets that latencies are counted in; one
-// more has what took longer.
-var LatencyBounds = [latencyBuckets - 1]time.Duration{
-	2 * time.Microsecond, 5 * time.Microsecond, 10 * time.Microsecond,
-	20 * time.Microsecond, 50 * time.Microsecond, 100 * time.Microsecond,
-	200 * time.Microsecond, 500 * time.Microsecond, time.Millisecond,
-	2 * time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond,
-	20 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
-	200 * time.Millisecond, 500 * time.Millisecond, time.Second,
-	2 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 50 * time.Second,
-}
-
-const latencyBuckets = 24
-
-// bucketFrom has the first bucket that a duration of so many bits may be in: two
-// bounds at the most lie within one power of two.
-var bucketFrom = func() (from [65]uint8) {
-	for n := range from {
-		least := uint64(0)
-		if n > 0 {
-			least = 1 << (n - 1)
-		}
-		for from[n] < latencyBuckets-1 && uint64(LatencyBounds[from[n]]) < least {
-			from[n]++
-		}
-	}
-	return from
-}()
-
-// bucketOf is where a latency is counted: the first whose bound is not below it.
-func bucketOf(took time.Duration) int {
-	ns := uint64(max(took, 0))
-	i := int(bucketFrom[bits.Len64(ns)])
-	for i < latencyBuckets-1 && ns > uint64(LatencyBounds[i]) {
-		i++
-	}
-	return i
-}
 
 // CountAnswer counts an answer before it is sent: who has had an answer finds it
 // counted, whatever becomes of this process. Only this process writes its slot's
@@ -115,53 +75,47 @@ func (a *Answers) Of(o Outcome) (sum uint64) {
 type Meters struct {
 	Answers    Answers
 	Latency    [latencyBuckets]uint64 // by bucket; see LatencyBounds
-	LatencySum time.Duration
-	Accepted   uint64 // connections
-	Received   uint64 // bytes
-	Sent       uint64 // bytes
-	Hits       uint64 // reads of keys that were there
+	LatencySum uint64                 // ns
+	Accepted   uint64                 // connections
+	Received   uint64                 // bytes
+	Sent       uint64                 // bytes
+	Hits       uint64                 // reads of keys that were there
 	Misses     uint64
 	Full       uint64 // changes that were refused for want of room
 }
 
-// Add adds those of another slot.
-func (m *Meters) Add(o *Meters) {
+// each calls f with every counter of m and the same one of o: what is added is added
+// here, and in ReadMeters and words.
+func (m *Meters) each(o *Meters, f func(mine *uint64, theirs uint64)) {
 	for kind := range m.Answers {
 		for outcome := range m.Answers[kind] {
-			m.Answers[kind][outcome] += o.Answers[kind][outcome]
+			f(&m.Answers[kind][outcome], o.Answers[kind][outcome])
 		}
 	}
 	for i := range m.Latency {
-		m.Latency[i] += o.Latency[i]
+		f(&m.Latency[i], o.Latency[i])
 	}
-	m.LatencySum += o.LatencySum
-	m.Accepted += o.Accepted
-	m.Received += o.Received
-	m.Sent += o.Sent
-	m.Hits += o.Hits
-	m.Misses += o.Misses
-	m.Full += o.Full
+	f(&m.LatencySum, o.LatencySum)
+	f(&m.Accepted, o.Accepted)
+	f(&m.Received, o.Received)
+	f(&m.Sent, o.Sent)
+	f(&m.Hits, o.Hits)
+	f(&m.Misses, o.Misses)
+	f(&m.Full, o.Full)
+}
+
+// Add adds those of another slot.
+func (m *Meters) Add(o *Meters) {
+	m.each(o, func(mine *uint64, theirs uint64) { *mine += theirs })
 }
 
 // Since is what was counted after before, an earlier reading of the same. What is
 // less than it was counts as nothing.
-func (m *Meters) Since(before *Meters) (d Meters) {
-	for kind := range m.Answers {
-		for outcome := range m.Answers[kind] {
-			d.Answers[kind][outcome] = beyond(m.Answers[kind][outcome], before.Answers[kind][outcome])
-		}
-	}
-	for i := range m.Latency {
-		d.Latency[i] = beyond(m.Latency[i], before.Latency[i])
-	}
-	d.LatencySum = max(m.LatencySum-before.LatencySum, 0)
-	d.Accepted = beyond(m.Accepted, before.Accepted)
-	d.Received, d.Sent = beyond(m.Received, before.Received), beyond(m.Sent, before.Sent)
-	d.Hits, d.Misses, d.Full = beyond(m.Hits, before.Hits), beyond(m.Misses, before.Misses), beyond(m.Full, before.Full)
+func (m *Meters) Since(before *Meters) Meters {
+	d := *m
+	d.each(before, func(now *uint64, then uint64) { *now -= min(*now, then) })
 	return d
 }
-
-func beyond(n, before uint64) uint64 { return n - min(n, before) }
 
 // Meters reads those of a worker's slot, free or not.
 func (r *Region) Meters(slot int) (m Meters) {
@@ -181,7 +135,7 @@ func (r *Region) ReadMeters(slot int, m *Meters) {
 	for i := range rec.latency {
 		m.Latency[i] = rec.latency[i].Load()
 	}
-	m.LatencySum = time.Duration(rec.latencySum.Load())
+	m.LatencySum = rec.latencySum.Load()
 	m.Accepted = rec.accepted.Load()
 	m.Received, m.Sent = rec.received.Load(), rec.sent.Load()
 	m.Hits, m.Misses, m.Full = rec.hits.Load(), rec.misses.Load(), rec.full.Load()

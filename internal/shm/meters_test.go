@@ -2,6 +2,7 @@ package shm
 
 import (
 	"math"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func TestMeters(t *testing.T) {
 			}
 			if m.Answers.All() != n || m.Answers.Of(Failed) != n/uint64(outcomes) || latencies != n || m.Received != 3*n || m.Sent != 5*n ||
 				m.Hits != n/4 || m.Misses != n*3/4 || m.Accepted != processes*goroutines ||
-				m.LatencySum != processes*goroutines*each*(each-1)/2*time.Microsecond {
+				time.Duration(m.LatencySum) != processes*goroutines*each*(each-1)/2*time.Microsecond {
 				t.Errorf("%+v", m)
 			}
 			for kind := range m.Answers {
@@ -103,6 +104,38 @@ func TestMeters(t *testing.T) {
 	}
 }
 
+// TestNoMeterIsForgotten: each word of a slot's record is read, added and subtracted,
+// and taken along by a copy.
+func TestNoMeterIsForgotten(t *testing.T) {
+	t.Parallel()
+	r := heapRegion(t, Geometry{Size: MinSize, Slots: 1})
+	attached(t, r)
+	words := r.meters(0).words()
+	for i, word := range words {
+		word.Add(uint64(i + 1))
+	}
+	// All that there is of 8 bytes in it, but for what fills its last line.
+	if n := reflect.TypeFor[Meters]().Size() / 8; uintptr(len(words)) != n {
+		t.Errorf("%d words in a record, %d in Meters", len(words), n)
+	}
+	m := r.Meters(0)
+	at := func(m *Meters) (values []uint64) {
+		m.each(m, func(mine *uint64, _ uint64) { values = append(values, *mine) })
+		return values
+	}
+	if len(at(&m)) != len(words) {
+		t.Fatalf("%d of %d counters are gone through", len(at(&m)), len(words))
+	}
+	twice := m
+	twice.Add(&m)
+	back := twice.Since(&m)
+	for i, v := range at(&m) {
+		if v != uint64(i+1) || at(&twice)[i] != 2*v || at(&back)[i] != v {
+			t.Errorf("counter %d is %d, twice it %d, and once less %d", i, v, at(&twice)[i], at(&back)[i])
+		}
+	}
+}
+
 // BenchmarkCountAnswer is what one request adds to its cost by being counted,
 // without the reading of the clock.
 func BenchmarkCountAnswer(b *testing.B) {
@@ -117,7 +150,7 @@ func BenchmarkCountAnswer(b *testing.B) {
 
 func TestMetersSince(t *testing.T) {
 	t.Parallel()
-	before := Meters{LatencySum: time.Second, Accepted: 3, Received: 10, Sent: 20, Hits: 1, Misses: 2}
+	before := Meters{LatencySum: uint64(time.Second), Accepted: 3, Received: 10, Sent: 20, Hits: 1, Misses: 2}
 	before.Answers[2][Failed], before.Latency[7] = 5, 5
 	after := before
 	after.Add(&before)

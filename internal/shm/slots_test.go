@@ -266,3 +266,24 @@ func TestRecoverySaysWhatItMended(t *testing.T) {
 		t.Errorf("silent for %v", done.Silent)
 	}
 }
+
+// TestStartOf: damage that no clock can have written is no time, which can be told.
+func TestStartOf(t *testing.T) {
+	t.Parallel()
+	for ms, want := range map[uint64]int64{0: 0, 1_795_540_008_957: 1_795_540_008_957, lastStart: lastStart} {
+		if got := startOf(ms); got.UnixMilli() != want {
+			t.Errorf("%d ms became %v", ms, got)
+		}
+	}
+	for _, ms := range []uint64{lastStart + 1, 1 << 63, 1<<64 - 1} {
+		if got := startOf(ms); !got.IsZero() {
+			t.Errorf("%d ms became %v", ms, got)
+		}
+		if _, err := startOf(ms).MarshalJSON(); err != nil {
+			t.Error(err)
+		}
+	}
+	if text := State(77).String(); text != "unknown" {
+		t.Errorf("a state that there is not is %q", text)
+	}
+}

@@ -59,8 +59,8 @@ func TestWhatIsCounted(t *testing.T) {
 	if m.Answers.All() != uint64(received) || m.Answers.Of(shm.Done) != 3 || m.Answers.Of(shm.Refused) != 3 {
 		t.Errorf("%d answers, %d done, %d refused; %d were sent", m.Answers.All(), m.Answers.Of(shm.Done), m.Answers.Of(shm.Refused), received)
 	}
-	if m.LatencySum >= idle {
-		t.Errorf("%v for %d answers: time in which nothing was asked is in it", m.LatencySum, received)
+	if took := time.Duration(m.LatencySum); took >= idle {
+		t.Errorf("%v for %d answers: time in which nothing was asked is in it", took, received)
 	}
 	if m.Received != uint64(sent) || m.Misses != 1 {
 		t.Errorf("%d bytes received of %d, %d misses", m.Received, sent, m.Misses)
