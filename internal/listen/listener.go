@@ -45,6 +45,8 @@ type Listener struct {
 	spare    []int // bound, and not listening: for slots to come
 	reserves bool  // see Reserve
 
+	cpus []int // see SteerByCPU; nil: the kernel picks by hash
+
 	inherited, kept, lent bool // see Inherit
 }
 

@@ -18,41 +18,54 @@ func (l *Listener) Steer(live []bool) error {
 	if len(l.fds) < 2 {
 		return nil
 	}
-	var targets []uint32
+	var all, targets []uint32
 	for slot := range l.fds {
+		all = append(all, uint32(slot))
 		if slot < len(live) && live[slot] {
 			targets = append(targets, uint32(slot))
 		}
 	}
-	// The program belongs to the whole group, whichever socket it is set on.
-	if len(targets) == 0 || len(targets) == len(l.fds) && !l.inherited {
-		err := unix.SetsockoptInt(l.fds[0], unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0)
-		if errors.Is(err, unix.ENOENT) {
-			return nil // none is attached
-		}
-		return os.NewSyscallError("setsockopt", err)
+	switch {
+	case l.cpus != nil && len(targets) == 0:
+		return l.attach(pickByCPU(l.slotsByCPU(), all))
+	case l.cpus != nil:
+		return l.attach(pickByCPU(l.slotsByCPU(), targets))
+	case len(targets) == 0 || len(targets) == len(all) && !l.inherited:
+		return l.detach()
 	}
-	program := steerTo(targets)
-	return os.NewSyscallError("setsockopt", unix.SetsockoptSockFprog(l.fds[0], unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF,
-		&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}))
+	return l.attach(pick(targets))
 }
 
-// loadRandom is the address at which a classic program finds a random number:
-// SKF_AD_OFF + SKF_AD_RANDOM of linux/filter.h, which are not in the packet.
-const loadRandom = 0xfffff000 + 56
+// SteerByCPU has Steer pick by the CPU that a connection arrives on, from its next
+// call on: slot i has those of cpus[i], and around again where there are more slots
+// than CPUs. Where there are fewer, the other CPUs' go to the first slot, the
+// second and so on. What arrives on a CPU that is not in the list, or has no live
+// slot, goes to any live one.
+func (l *Listener) SteerByCPU(cpus []int) { l.cpus = cpus }
 
-// steerTo is the classic program that returns one of the targets at random. A
-// target is the position of a socket in its group, which is the order in which
-// they began to listen, and that of the slots.
-func steerTo(targets []uint32) []unix.SockFilter {
-	program := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: loadRandom},
-		{Code: unix.BPF_ALU | unix.BPF_MOD | unix.BPF_K, K: uint32(len(targets))},
+// slotsByCPU is the slots of each CPU, in ascending order.
+func (l *Listener) slotsByCPU() map[int][]uint32 {
+	slots, slotsOf := len(l.fds), map[int][]uint32{}
+	for i := range max(slots, len(l.cpus)) {
+		cpu := l.cpus[i%len(l.cpus)]
+		if i < slots || slotsOf[cpu] == nil {
+			slotsOf[cpu] = append(slotsOf[cpu], uint32(i%slots))
+		}
 	}
-	for i, target := range targets[:len(targets)-1] {
-		program = append(program,
-			unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(i), Jt: 0, Jf: 1},
-			unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: target})
+	return slotsOf
+}
+
+// attach sets the program. It belongs to the whole group, whichever socket it is
+// set on.
+func (l *Listener) attach(p program) error {
+	return os.NewSyscallError("setsockopt", unix.SetsockoptSockFprog(l.fds[0], unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF,
+		&unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}))
+}
+
+func (l *Listener) detach() error {
+	err := unix.SetsockoptInt(l.fds[0], unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil // none is attached
 	}
-	return append(program, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: targets[len(targets)-1]})
+	return os.NewSyscallError("setsockopt", err)
 }
