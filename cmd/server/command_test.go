@@ -74,6 +74,7 @@ func TestMistakes(t *testing.T) {
 		{"group without user", nil, []string{"--group", "65522"}, []string{"--group", "--user"}},
 		{"CPUs without meaning", nil, []string{"--cpu-affinity", "all"}, []string{"--cpu-affinity", `"all"`, "0,2,4-7"}},
 		{"CPU that is not there", map[string]string{"FONDUE_CPU_AFFINITY": "1023"}, nil, []string{"--cpu-affinity", "CPU 1023", "it may use 0"}},
+		{"policy that is not offered", nil, []string{"--sched-policy", "fifo"}, []string{"--sched-policy", "other, batch"}},
 		{"switch with a value", nil, []string{"--join=perhaps"}, []string{"--join", "true nor false"}},
 		{"port alone", nil, []string{"--listen", "8000"}, []string{"--listen", ":8000"}},
 		{"path alone", nil, []string{"--listen", "/run/x"}, []string{"--listen", "unix:/run/x"}},

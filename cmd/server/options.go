@@ -60,6 +60,7 @@ type serveOptions struct {
 	user                account
 	group               int
 	affinity            affinity
+	schedPolicy         string
 	workers, maxWorkers int
 	region              string
 	regionSize          int64
@@ -120,6 +121,8 @@ func (s *serveOptions) flags() *flagSet {
 				"replace a worker that has more memory of its own, without what is shared")),
 			kept(flag("cpu-affinity", "auto|off|LIST", &s.affinity, parseAffinity, "off",
 				"bind each worker to one CPU: auto takes those that this process may use in turn, a list such as 0,2,4-7 these")),
+			kept(flag("sched-policy", "POLICY", &s.schedPolicy, parseChoice(string(master.SchedOther), string(master.SchedBatch)), "the master's",
+				"how the kernel schedules the workers: other is what most processes have; under batch one that wakes waits for the turn of whoever runs, which saves switches and may cost latency")),
 			kept(flag("user", "NAME|UID", &s.user, parseUser, "whoever starts it",
 				"become this user once the listeners, the access log and the pid file are open; only root may")),
 			kept(flag("group", "NAME|GID", &s.group, parseGroup, "the user's",
@@ -254,7 +257,7 @@ func (s *serveOptions) config(origins map[string]string) (master.Config, error) 
 		Region: s.region, RegionSize: s.regionSize, Grow: origins["region-size"] != "", Join: s.join, Fresh: s.fresh,
 		Preload: s.preload, Args: s.args,
 		LogFormat: s.logFormat, MemoryLimit: memoryLimit(), PIDFile: s.pidFile,
-		User: identity, CPUs: cpus,
+		User: identity, CPUs: cpus, SchedPolicy: master.SchedPolicy(s.schedPolicy),
 	}, nil
 }
 

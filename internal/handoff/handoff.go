@@ -77,6 +77,7 @@ type Worker struct {
 	ShutdownTimeout time.Duration `json:"shutdown_timeout"` // nanoseconds
 	Procs           int           `json:"procs"`            // GOMAXPROCS
 	CPUs            []int         `json:"-"`                // that it is bound to when it starts; none = any
+	SchedPolicy     string        `json:"-"`                // that it has when it starts; "" = its master's
 	MemoryLimit     int64         `json:"memory_limit"`     // bytes, GOMEMLIMIT; 0 = none
 }
 

@@ -3,7 +3,6 @@ package master
 import (
 	"fmt"
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,31 +31,19 @@ func (c *Config) cpuOf(s *seat) []int {
 	return []int{c.CPUs[s.number%len(c.CPUs)]}
 }
 
-// onCPUs calls start on a thread that is bound to the processors: a process that
-// is started there has them from its first instruction on, in every thread. With
-// none, start is only called.
-func onCPUs(cpus []int, start func() error) error {
-	if len(cpus) == 0 {
-		return start()
+// bind binds the calling thread to the processors.
+func bind(cpus []int) change {
+	return func() (undo func() error, err error) {
+		var before, wanted unix.CPUSet
+		for _, cpu := range cpus {
+			wanted.Set(cpu)
+		}
+		if err := unix.SchedGetaffinity(0, &before); err != nil {
+			return nil, os.NewSyscallError("sched_getaffinity", err)
+		}
+		if err := unix.SchedSetaffinity(0, &wanted); err != nil {
+			return nil, fmt.Errorf("bind it to CPU %v: %w", cpus, os.NewSyscallError("sched_setaffinity", err))
+		}
+		return func() error { return unix.SchedSetaffinity(0, &before) }, nil
 	}
-	var before, wanted unix.CPUSet
-	for _, cpu := range cpus {
-		wanted.Set(cpu)
-	}
-	runtime.LockOSThread()
-	if err := unix.SchedGetaffinity(0, &before); err != nil {
-		runtime.UnlockOSThread()
-		return os.NewSyscallError("sched_getaffinity", err)
-	}
-	if err := unix.SchedSetaffinity(0, &wanted); err != nil {
-		runtime.UnlockOSThread()
-		return fmt.Errorf("bind it to CPU %v: %w", cpus, os.NewSyscallError("sched_setaffinity", err))
-	}
-	err := start()
-	// Where it cannot be undone the thread stays with the goroutine that did it,
-	// and other goroutines, and threads made for them, have all processors.
-	if unix.SchedSetaffinity(0, &before) == nil {
-		runtime.UnlockOSThread()
-	}
-	return err
 }

@@ -55,6 +55,8 @@ type Config struct {
 	User *Identity // to become once the listeners are open; nil: stay who we are
 	CPUs []int     // seat i is bound to CPUs[i], and around again; nil: to none
 
+	SchedPolicy SchedPolicy // of the workers
+
 	// MemoryLimit is what the server as a whole may use, in bytes; 0 = no limit.
 	MemoryLimit int64
 	Environ     []string // that the workers inherit, as os.Environ returns it

@@ -35,13 +35,16 @@ type Master struct {
 	undo []func() error
 }
 
-// New checks the configuration and touches nothing else.
+// New checks the configuration and leaves everything as it is.
 func New(cfg Config) (*Master, error) {
 	if cfg.Upgrade != nil {
 		// An heir finds the region as it is.
 		cfg.Join, cfg.Fresh, cfg.Preload, cfg.Args = true, false, nil, nil
 	}
 	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if err := cfg.SchedPolicy.try(); err != nil {
 		return nil, err
 	}
 	return &Master{

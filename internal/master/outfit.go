@@ -66,6 +66,7 @@ func (m *Master) outfit(s *seat, id shm.ID, of int) (handoff.Worker, []int) {
 		LogLevel:        m.cfg.LogLevel,
 		ShutdownTimeout: m.cfg.ShutdownTimeout,
 		Procs:           max(1, runtime.GOMAXPROCS(0)/of),
+		SchedPolicy:     string(m.cfg.SchedPolicy),
 		MemoryLimit:     memoryShare(m.cfg.MemoryLimit, m.tenancy.region.Info().Size, of),
 	}
 	if w.CPUs = m.cfg.cpuOf(s); w.CPUs != nil {

@@ -127,7 +127,7 @@ func (h *hostProcesses) spawn(w handoff.Worker, descriptors []int) (pid int, rea
 	if err == nil {
 		// The running binary, even if its file was replaced meanwhile. os/exec
 		// would wrap the sockets in os.File, see package listen.
-		err = onCPUs(w.CPUs, func() (err error) {
+		err = onThread(changesFor(w), func() (err error) {
 			pid, err = syscall.ForkExec("/proc/self/exe", []string{fmt.Sprintf("%s%d", workerName, w.Slot)}, &syscall.ProcAttr{
 				Env:   append(slices.Clip(h.environ), handoff.Env+"="+text),
 				Files: files,

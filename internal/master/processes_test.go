@@ -191,6 +191,7 @@ func TestConfigRefused(t *testing.T) {
 	for says, spoil := range map[string]func(*Config){
 		"listen":        func(c *Config) { c.Listen = nil },
 		"accept mode":   func(c *Config) { c.Accept = "" },
+		"fair":          func(c *Config) { c.SchedPolicy = "fair" },
 		"workers":       func(c *Config) { c.Workers = 0 },
 		"--max-workers": func(c *Config) { c.Workers = c.MaxWorkers + 1 },
 		"--join":        func(c *Config) { c.Join, c.Fresh = true, true },
