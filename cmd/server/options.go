@@ -60,7 +60,7 @@ type serveOptions struct {
 	user                account
 	group               int
 	affinity            affinity
-	schedPolicy         string
+	schedPolicy, steer  string
 	workers, maxWorkers int
 	region              string
 	regionSize          int64
@@ -89,6 +89,7 @@ func newServeOptions() *serveOptions {
 	return &serveOptions{
 		listen:          []listen.Spec{{Network: listen.TCP, Addr: defaultListen}},
 		accept:          string(listen.PerSlot),
+		steer:           steerHash,
 		workers:         runtime.GOMAXPROCS(0),
 		maxWorkers:      defaultMaxWorkers,
 		region:          defaultRegion,
@@ -111,6 +112,8 @@ func (s *serveOptions) flags() *flagSet {
 			kept(maxWorkersOption(&s.maxWorkers)),
 			kept(flag("accept", "MODE", &s.accept, parseChoice(string(listen.PerSlot), string(listen.Shared)), string(listen.PerSlot),
 				"reuseport gives each worker a listener of its own; shared has one for all, which spreads few connections more evenly")),
+			kept(flag("steer", "MODE", &s.steer, parseChoice(steerHash, steerCPU), steerHash,
+				"which listener gets a new connection: hash spreads them by their addresses; cpu goes by the CPU that they arrive on, of which each worker has one, of --cpu-affinity or in turn")),
 			live(flag("shutdown-timeout", "TIME", &s.shutdownTimeout, parseDuration, "30s",
 				"how long a graceful stop waits for requests in flight")),
 			live(flag("hang-timeout", "TIME", &s.hangTimeout, parseHang, "10s",
@@ -194,6 +197,12 @@ func content[T any](s *serveOptions, name, arg string, target *T, parse func(str
 	return kept(o)
 }
 
+// Modes of --steer.
+const (
+	steerHash = "hash"
+	steerCPU  = "cpu"
+)
+
 // Modes of --evict.
 const (
 	evictNone  = "none"
@@ -253,7 +262,7 @@ func (s *serveOptions) config(origins map[string]string) (master.Config, error) 
 			ShutdownTimeout: s.shutdownTimeout, HangTimeout: s.hangTimeout,
 			MaxRequests: uint64(s.maxRequests), MaxWorkerMemory: s.maxWorkerMemory,
 		},
-		Listen: addresses, Activated: s.activated, Accept: listen.Mode(s.accept), MaxWorkers: s.maxWorkers,
+		Listen: addresses, Activated: s.activated, Accept: listen.Mode(s.accept), SteerByCPU: s.steer == steerCPU, MaxWorkers: s.maxWorkers,
 		Region: s.region, RegionSize: s.regionSize, Grow: origins["region-size"] != "", Join: s.join, Fresh: s.fresh,
 		Preload: s.preload, Args: s.args,
 		LogFormat: s.logFormat, MemoryLimit: memoryLimit(), PIDFile: s.pidFile,

@@ -57,8 +57,8 @@ func TestFlagWinsOverVariable(t *testing.T) {
 	if c := configure(t, map[string]string{"FONDUE_EVICT": "clock", "FONDUE_MAX_VALUE": "4MiB"}); !c.Evict || c.MaxValue != 4<<20 {
 		t.Errorf("eviction and largest value: %+v", c)
 	}
-	if c := configure(t, map[string]string{"FONDUE_SCHED_POLICY": "batch"}); c.SchedPolicy != master.SchedBatch {
-		t.Errorf("policy: %+v", c)
+	if c := configure(t, map[string]string{"FONDUE_STEER": "cpu", "FONDUE_SCHED_POLICY": "batch"}); !c.SteerByCPU || c.SchedPolicy != master.SchedBatch {
+		t.Errorf("steering and policy: %+v", c)
 	}
 	if c.Workers != 5 || !slices.Equal(c.Listen, []listen.Spec{{Network: listen.TCP, Addr: "[::1]:2"}}) || c.RegionSize != 2<<20 || c.Join {
 		t.Errorf("flags over variables: %+v", c)

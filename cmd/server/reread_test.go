@@ -47,8 +47,8 @@ func TestReread(t *testing.T) {
 	if err != nil || len(fixed) != 0 || s.Workers != 4 || s.Evict || s.LogLevel != "warn" || s.MaxRequests != 7 {
 		t.Errorf("%+v, %q, %v", s, fixed, err)
 	}
-	s, fixed, err = r.change("listen = ':1'\nworkers = 3\nmax-workers = 128\nfresh = true\nlog-format = 'json'\nargs = {a = 1}\npid-file = 'x'\nsched-policy = 'batch'")
-	if want := []string{"args", "fresh", "listen", "log-format", "max-workers", "pid-file", "sched-policy"}; err != nil || !slices.Equal(slices.Sorted(slices.Values(fixed)), want) || s.Workers != 3 {
+	s, fixed, err = r.change("listen = ':1'\nworkers = 3\nmax-workers = 128\nfresh = true\nlog-format = 'json'\nargs = {a = 1}\npid-file = 'x'\nsteer = 'cpu'\nsched-policy = 'batch'")
+	if want := []string{"args", "fresh", "listen", "log-format", "max-workers", "pid-file", "sched-policy", "steer"}; err != nil || !slices.Equal(slices.Sorted(slices.Values(fixed)), want) || s.Workers != 3 {
 		t.Errorf("%+v, %q, %v", s, fixed, err)
 	}
 	for _, text := range []string{"workers = ", "workers = 'x'", "wrokers = 1", "listen = '8000'", "join = true\nfresh = true"} {

@@ -9,8 +9,6 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/fondue-server/fondue/internal/e2e"
 )
 
@@ -41,15 +39,9 @@ func cpusOf(t *testing.T, pid int) []string {
 // who follow it; the master is not.
 func TestAffinity(t *testing.T) {
 	t.Parallel()
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		t.Fatal(err)
-	}
 	var usable []string
-	for cpu := 0; len(usable) < set.Count(); cpu++ {
-		if set.IsSet(cpu) {
-			usable = append(usable, fmt.Sprint(cpu))
-		}
+	for _, cpu := range usableCPUs(t) {
+		usable = append(usable, fmt.Sprint(cpu))
 	}
 	backwards := slices.Clone(usable)
 	slices.Reverse(backwards)

@@ -31,6 +31,15 @@ func (c *Config) cpuOf(s *seat) []int {
 	return []int{c.CPUs[s.number%len(c.CPUs)]}
 }
 
+// arrivals is the processors that new connections are steered by, in the order of
+// the seats.
+func (c *Config) arrivals() ([]int, error) {
+	if len(c.CPUs) > 0 {
+		return c.CPUs, nil
+	}
+	return UsableCPUs()
+}
+
 // bind binds the calling thread to the processors.
 func bind(cpus []int) change {
 	return func() (undo func() error, err error) {

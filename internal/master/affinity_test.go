@@ -17,3 +17,21 @@ func TestCPUOfASeat(t *testing.T) {
 		t.Errorf("without a choice: %v", got)
 	}
 }
+
+// TestArrivals: connections go by the CPUs that the workers are bound to, or that
+// they may use.
+func TestArrivals(t *testing.T) {
+	t.Parallel()
+	usable, err := UsableCPUs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		Config
+		want []int
+	}{{Config{CPUs: []int{4, 2}}, []int{4, 2}}, {Config{}, usable}} {
+		if got, err := c.arrivals(); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%v, %v; want %v", got, err, c.want)
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 
 	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/listen"
@@ -33,6 +34,9 @@ type Config struct {
 	// served in the place of the addresses of Listen that they are bound to; with
 	// none in Listen, as they are.
 	Activated []int
+	// SteerByCPU has new connections go by the CPU that they arrive on, where an
+	// address has a socket for each seat.
+	SteerByCPU bool
 
 	MaxWorkers int // slots of a new region
 
@@ -85,6 +89,9 @@ func (c *Config) preloaded() iter.Seq2[[]byte, shm.Value] {
 
 func (c *Config) policy() shm.Policy { return shm.Policy{Evict: c.Evict, MaxValue: c.MaxValue} }
 
+// errNotSteerable: there is nothing that SteerByCPU could choose among.
+var errNotSteerable = errors.New("--steer cpu: it is for TCP addresses of --listen; a Unix socket, and any that is passed in, is one for all workers")
+
 // check refuses what contradicts itself, before anything is touched.
 func (c *Config) check() error {
 	switch {
@@ -92,6 +99,10 @@ func (c *Config) check() error {
 		return errors.New("no address to listen on")
 	case c.Accept != listen.PerSlot && c.Accept != listen.Shared:
 		return fmt.Errorf("accept mode %q is not known", c.Accept)
+	case c.SteerByCPU && c.Accept == listen.Shared:
+		return errors.New("--steer cpu: with --accept shared there is one socket for all workers, and nothing to choose; leave one of the two out")
+	case c.SteerByCPU && !slices.ContainsFunc(c.Listen, func(s listen.Spec) bool { return s.Network == listen.TCP }):
+		return errNotSteerable
 	case c.Workers < 1:
 		return fmt.Errorf("workers must be 1 or more, not %d", c.Workers)
 	case c.Workers > c.MaxWorkers:

@@ -2,6 +2,7 @@ package master
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/fondue-server/fondue/internal/listen"
@@ -49,7 +50,40 @@ func (m *Master) openListeners() error {
 		}
 		m.listeners = append(m.listeners, l)
 	}
-	return m.closeUnserved()
+	if err := m.closeUnserved(); err != nil {
+		return err
+	}
+	return m.steerByCPU()
+}
+
+// steerByCPU has the listeners be steered so, where that is asked for. A lender's
+// are its own to steer until the hand-over, when all are steered anew.
+func (m *Master) steerByCPU() error {
+	if !m.cfg.SteerByCPU {
+		return nil
+	}
+	cpus, err := m.cfg.arrivals()
+	if err != nil {
+		return fmt.Errorf("--steer cpu: %w", err)
+	}
+	steered := false
+	for _, l := range m.listeners {
+		if l.IsShared() {
+			continue
+		}
+		steered = true
+		l.SteerByCPU(cpus)
+		if m.lender != nil {
+			continue
+		}
+		if err := l.Steer(nil); err != nil {
+			return fmt.Errorf("--steer cpu: --listen %s: %w; leave it out where the kernel does not allow it", l.Spec(), err)
+		}
+	}
+	if !steered {
+		return &ValueError{errNotSteerable.Error()}
+	}
+	return nil
 }
 
 // listenerOf returns what was given for the listener that has the address

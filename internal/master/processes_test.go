@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fondue-server/fondue/internal/handoff"
+	"github.com/fondue-server/fondue/internal/listen"
 	"github.com/fondue-server/fondue/internal/shm"
 	"golang.org/x/sys/unix"
 )
@@ -189,8 +190,12 @@ func TestConfigRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for says, spoil := range map[string]func(*Config){
-		"listen":        func(c *Config) { c.Listen = nil },
-		"accept mode":   func(c *Config) { c.Accept = "" },
+		"listen":      func(c *Config) { c.Listen = nil },
+		"accept mode": func(c *Config) { c.Accept = "" },
+		"shared":      func(c *Config) { c.SteerByCPU, c.Accept = true, listen.Shared },
+		"TCP addresses": func(c *Config) {
+			c.SteerByCPU, c.Listen = true, []listen.Spec{{Network: listen.Unix, Addr: "/s"}}
+		},
 		"fair":          func(c *Config) { c.SchedPolicy = "fair" },
 		"workers":       func(c *Config) { c.Workers = 0 },
 		"--max-workers": func(c *Config) { c.Workers = c.MaxWorkers + 1 },
