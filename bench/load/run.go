@@ -181,12 +181,12 @@ func (r *run) measure(lines *json.Encoder) error {
 		return err
 	}
 	whole = whole && wait(r, r.begin)
-	begin := time.Now()
+	begin, used := time.Now(), ownCPU()
 	r.to.Store(int64(begin.Sub(r.base) + l.Round)) // first: from is before it at any moment
 	r.from.Store(int64(begin.Sub(r.base)))
 	r.phase.CompareAndSwap(warming, measuring)
 	whole = whole && wait(r, time.After(l.Round))
-	end := time.Now()
+	end, used := time.Now(), ownCPU()-used
 	if whole {
 		r.phase.Store(ending)
 	} else {
@@ -200,6 +200,7 @@ func (r *run) measure(lines *json.Encoder) error {
 	if err != nil {
 		return err
 	}
+	outcome.Round.Generator = used
 	outcome.Stopped = !whole
 	return lines.Encode(outcome)
 }
