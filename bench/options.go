@@ -22,7 +22,7 @@ type options struct {
 	targets, workers, workloads, connections, keys, bytes string
 	network                                               string
 	newConnections                                        bool
-	pipeline, rounds, starts, idle                        int
+	pipeline, rounds, starts, idle, threads               int
 	rate                                                  float64
 	round, warmup, settle                                 time.Duration
 	baseline, json, markdown, plots                       string
@@ -62,6 +62,7 @@ func newOptions() *options {
 	f.IntVar(&o.rounds, "rounds", 9, "rounds of each target under each load")
 	f.IntVar(&o.starts, "starts", 5, "starts of each target to measure")
 	f.IntVar(&o.idle, "idle", 1000, "idle connections to weigh at the last start; 0 for none")
+	f.IntVar(&o.threads, "threads", runtime.GOMAXPROCS(0), "threads of the load generator")
 	f.DurationVar(&o.round, "round", 3*time.Second, "measured time of a round")
 	f.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "time before it that does not count")
 	f.DurationVar(&o.settle, "settle", time.Second, "time without requests before memory is read")
@@ -109,7 +110,7 @@ func (o *options) config() (run.Config, error) {
 		return run.Config{}, err
 	}
 	return run.Config{
-		Targets: targets, Loads: loads, Rounds: o.rounds, Starts: o.starts, Settle: o.settle, Idle: o.idle,
+		Targets: targets, Loads: loads, Rounds: o.rounds, Starts: o.starts, Settle: o.settle, Idle: o.idle, Threads: o.threads,
 		Generator: []string{self, generatorCommand}, Command: os.Args, Progress: os.Stderr,
 	}, nil
 }
