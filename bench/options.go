@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ import (
 type options struct {
 	flags                                                 *flag.FlagSet
 	binaries                                              target.Binaries
+	variants                                              []target.Variant
 	targets, workers, workloads, connections, keys, bytes string
 	network                                               string
 	newConnections                                        bool
@@ -34,9 +36,10 @@ const usage = `usage: bench [flags]                     measure
 Lists are separated by commas. Each target meets every load: all workloads, numbers
 of keys, connections and sizes of values with each other. Rounds alternate.
 
-targets: fondue fondue-shared constant nginx-lua nginx-constant go-redis
+targets: fondue fondue-shared fondue-no-lane constant nginx-lua nginx-constant go-redis
          fastapi-global fastapi-redis fastapi-manager fastapi-manager-lock
-         fastapi-syncmanager fastapi-postgres fastapi-sqlite, or all; with /workers=N one of them
+         fastapi-syncmanager fastapi-postgres fastapi-sqlite, or all; with /workers=N one of them;
+         fondue-no-lane is --fast-lane=off, and -variant adds what else one binary can be
 workloads: increment increment-uniform increment-zipf report mixed get put
 
 `
@@ -50,6 +53,7 @@ func newOptions() *options {
 	f.StringVar(&o.binaries.Constant, "constant", "bin/constant", "the ceiling")
 	f.StringVar(&o.binaries.GoRedis, "goredis", "bin/goredis", "the Go front end of Redis")
 	f.StringVar(&o.targets, "targets", "fondue,constant,nginx-lua", "what to measure")
+	f.Func("variant", "a target fondue-NAME more: the server with these flags, `NAME='--flag value'`; may be given several times", o.variant)
 	f.StringVar(&o.workers, "workers", cpus, "worker processes of each target")
 	f.StringVar(&o.workloads, "workloads", "increment", "what to send")
 	f.StringVar(&o.connections, "connections", "64", "connections")
@@ -73,6 +77,12 @@ func newOptions() *options {
 	return o
 }
 
+func (o *options) variant(text string) error {
+	v, err := target.ParseVariant(text)
+	o.variants = append(o.variants, v)
+	return err
+}
+
 func (o *options) parse(args []string) error {
 	if err := o.flags.Parse(args); err != nil {
 		return err
@@ -89,6 +99,11 @@ func (o *options) config() (run.Config, error) {
 		return run.Config{}, err
 	}
 	names := list(o.targets)
+	for _, v := range o.variants {
+		if !slices.ContainsFunc(names, func(name string) bool { return name == v.Target() || strings.HasPrefix(name, v.Target()+"/") }) {
+			names = append(names, v.Target())
+		}
+	}
 	if o.targets == "all" {
 		names = nil
 	}
@@ -101,7 +116,7 @@ func (o *options) config() (run.Config, error) {
 	for _, l := range loads {
 		o.binaries.Connections = max(o.binaries.Connections, l.Connections)
 	}
-	targets, err := target.Named(target.All(o.binaries, workers), names)
+	targets, err := target.Named(target.All(o.binaries, workers, o.variants...), names)
 	if err != nil {
 		return run.Config{}, err
 	}
