@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,10 +20,11 @@ import (
 type options struct {
 	flags                                                 *flag.FlagSet
 	binaries                                              target.Binaries
+	variants                                              []target.Variant
 	targets, workers, workloads, connections, keys, bytes string
 	network                                               string
 	newConnections                                        bool
-	pipeline, rounds, starts, idle                        int
+	pipeline, rounds, starts, idle, threads               int
 	rate                                                  float64
 	round, warmup, settle                                 time.Duration
 	baseline, json, markdown, plots                       string
@@ -34,9 +36,10 @@ const usage = `usage: bench [flags]                     measure
 Lists are separated by commas. Each target meets every load: all workloads, numbers
 of keys, connections and sizes of values with each other. Rounds alternate.
 
-targets: fondue fondue-shared constant nginx-lua nginx-constant go-redis
+targets: fondue fondue-shared fondue-no-lane constant nginx-lua nginx-constant go-redis
          fastapi-global fastapi-redis fastapi-manager fastapi-manager-lock
-         fastapi-syncmanager fastapi-postgres fastapi-sqlite, or all; with /workers=N one of them
+         fastapi-syncmanager fastapi-postgres fastapi-sqlite, or all; with /workers=N one of them;
+         fondue-no-lane is --fast-lane=off, and -variant adds what else one binary can be
 workloads: increment increment-uniform increment-zipf report mixed get put
 
 `
@@ -50,6 +53,7 @@ func newOptions() *options {
 	f.StringVar(&o.binaries.Constant, "constant", "bin/constant", "the ceiling")
 	f.StringVar(&o.binaries.GoRedis, "goredis", "bin/goredis", "the Go front end of Redis")
 	f.StringVar(&o.targets, "targets", "fondue,constant,nginx-lua", "what to measure")
+	f.Func("variant", "a target fondue-NAME more: the server with these flags, `NAME='--flag value'`; may be given several times", o.variant)
 	f.StringVar(&o.workers, "workers", cpus, "worker processes of each target")
 	f.StringVar(&o.workloads, "workloads", "increment", "what to send")
 	f.StringVar(&o.connections, "connections", "64", "connections")
@@ -62,6 +66,7 @@ func newOptions() *options {
 	f.IntVar(&o.rounds, "rounds", 9, "rounds of each target under each load")
 	f.IntVar(&o.starts, "starts", 5, "starts of each target to measure")
 	f.IntVar(&o.idle, "idle", 1000, "idle connections to weigh at the last start; 0 for none")
+	f.IntVar(&o.threads, "threads", runtime.GOMAXPROCS(0), "threads of the load generator")
 	f.DurationVar(&o.round, "round", 3*time.Second, "measured time of a round")
 	f.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "time before it that does not count")
 	f.DurationVar(&o.settle, "settle", time.Second, "time without requests before memory is read")
@@ -70,6 +75,12 @@ func newOptions() *options {
 	f.StringVar(&o.markdown, "markdown", "", "file for the report as Markdown")
 	f.StringVar(&o.plots, "plots", "", "directory for plots")
 	return o
+}
+
+func (o *options) variant(text string) error {
+	v, err := target.ParseVariant(text)
+	o.variants = append(o.variants, v)
+	return err
 }
 
 func (o *options) parse(args []string) error {
@@ -88,6 +99,11 @@ func (o *options) config() (run.Config, error) {
 		return run.Config{}, err
 	}
 	names := list(o.targets)
+	for _, v := range o.variants {
+		if !slices.ContainsFunc(names, func(name string) bool { return name == v.Target() || strings.HasPrefix(name, v.Target()+"/") }) {
+			names = append(names, v.Target())
+		}
+	}
 	if o.targets == "all" {
 		names = nil
 	}
@@ -100,7 +116,7 @@ func (o *options) config() (run.Config, error) {
 	for _, l := range loads {
 		o.binaries.Connections = max(o.binaries.Connections, l.Connections)
 	}
-	targets, err := target.Named(target.All(o.binaries, workers), names)
+	targets, err := target.Named(target.All(o.binaries, workers, o.variants...), names)
 	if err != nil {
 		return run.Config{}, err
 	}
@@ -109,7 +125,7 @@ func (o *options) config() (run.Config, error) {
 		return run.Config{}, err
 	}
 	return run.Config{
-		Targets: targets, Loads: loads, Rounds: o.rounds, Starts: o.starts, Settle: o.settle, Idle: o.idle,
+		Targets: targets, Loads: loads, Rounds: o.rounds, Starts: o.starts, Settle: o.settle, Idle: o.idle, Threads: o.threads,
 		Generator: []string{self, generatorCommand}, Command: os.Args, Progress: os.Stderr,
 	}, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 	"testing"
 )
@@ -25,6 +26,20 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+func TestVariants(t *testing.T) {
+	t.Parallel()
+	for targets, want := range map[string]int{"fondue": 3, "fondue,fondue-no-lane": 4, "fondue,fondue-b": 3, "fondue,fondue-b/workers=2": 3} {
+		o := newOptions()
+		if err := o.parse([]string{"-targets", targets, "-workers", "2", "-variant", "a=--accept shared", "-variant", "b=--log-level=error"}); err != nil {
+			t.Fatal(err)
+		}
+		c, err := o.config()
+		if err != nil || len(c.Targets) != want {
+			t.Errorf("%s: %d targets, want %d; %v", targets, len(c.Targets), want, err)
+		}
+	}
+}
+
 func TestOptionsRefuse(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ args, says string }{
@@ -33,8 +48,10 @@ func TestOptionsRefuse(t *testing.T) {
 		{"-keys ,", "-keys"},
 		{"-connections 0", "-connections"},
 		{"more", "more"},
+		{"-variant shared=--x", "shared"},
 	} {
 		o := newOptions()
+		o.flags.SetOutput(io.Discard)
 		err := o.parse(strings.Fields(c.args))
 		if err == nil {
 			_, err = o.config()

@@ -2,8 +2,8 @@ package load
 
 import (
 	"net"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/fondue-server/fondue/bench/result"
 )
@@ -39,26 +39,30 @@ func TestLoopAllocatesNothing(t *testing.T) {
 				l.Bytes = 100
 			}
 		})
-		r := newRun(s)
+		s.Load.Rate = 1e6 // one is due whenever it is asked for
+		r, err := newRun(s)
+		if err != nil {
+			t.Fatal(err)
+		}
 		r.phase.Store(measuring)
-		c := &r.connections[0]
-		arrivals := make(chan time.Duration, 1)
-		for _, from := range []source{closedLoop{r}, openLoop{r, arrivals}} {
-			c.source = from
-			c.deadline = time.Now().Add(time.Minute)
+		l := r.loops[0]
+		for _, from := range []source{closedLoop{r}, openLoop{r, pacer(s.Load.Rate), new(atomic.Int64)}} {
+			l.source = from
+			l.idle.push(&l.all[0])
 			step := func() {
-				if _, open := from.(openLoop); open {
-					arrivals <- r.elapsed()
-				}
-				if !c.step() || c.first != nil {
-					t.Fatalf("%s: %v", workload, c.first)
+				for before := l.requests; l.requests == before; {
+					if !l.turn() || l.first != nil {
+						t.Fatalf("%s: %v", workload, l.first)
+					}
 				}
 			}
 			step() // connects
 			if n := testing.AllocsPerRun(500, step); n != 0 {
 				t.Errorf("%s: %v allocations a request", workload, n)
 			}
+			l.all[0].hangUp()
+			l.all[0].onTheWay = ring{places: l.all[0].onTheWay.places}
 		}
-		c.hangUp()
+		r.close()
 	}
 }

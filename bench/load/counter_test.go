@@ -26,7 +26,7 @@ type counter struct {
 	trouble func(n int, ctx *fasthttp.RequestCtx) bool
 }
 
-func startCounter(t *testing.T, network string) *counter {
+func startCounter(t *testing.T, network string, change ...func(*fasthttp.Server)) *counter {
 	t.Helper()
 	address := "127.0.0.1:0"
 	if network == "unix" {
@@ -42,6 +42,9 @@ func startCounter(t *testing.T, network string) *counter {
 			c.conns.Add(1)
 		}
 	}}
+	for _, f := range change {
+		f(server)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	t.Cleanup(func() {
@@ -53,6 +56,13 @@ func startCounter(t *testing.T, network string) *counter {
 		}
 	})
 	return c
+}
+
+// spoil has the server ask for trouble from now on.
+func (c *counter) spoil(trouble func(n int, ctx *fasthttp.RequestCtx) bool) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.trouble = trouble
 }
 
 func (c *counter) serve(ctx *fasthttp.RequestCtx) {

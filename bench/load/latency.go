@@ -9,40 +9,54 @@ import (
 	"github.com/fondue-server/fondue/bench/result"
 )
 
-// Latencies are kept from 100 ns to a minute, to three figures (0.1 %), or to two
-// where so many connections would take gigabytes for their histograms.
+// Latencies are kept from 100 ns to a minute, to three figures (0.1 %).
 const (
-	shortest        = 100 * time.Nanosecond
-	longest         = time.Minute
-	fineConnections = 512
+	shortest = 100 * time.Nanosecond
+	longest  = time.Minute
+	figures  = 3
 )
 
-// latencies are one connection's. Nothing is allocated once they are made.
+// latencies are one loop's. Nothing is allocated once they are made.
 type latencies struct {
 	histogram *hdrhistogram.Histogram
 	max       time.Duration
+	// What a batch brings has one latency, which is recorded once: the last one, and
+	// how many times it is not yet in the histogram.
+	last  time.Duration
+	times int64
 }
 
-func newLatencies(connections int) latencies {
-	figures := 3
-	if connections > fineConnections {
-		figures = 2
-	}
+func newLatencies() latencies {
 	return latencies{histogram: hdrhistogram.New(int64(shortest), int64(longest), figures)}
 }
 
 func (l *latencies) record(d time.Duration) {
-	l.max = max(l.max, d)
-	// In range, and so no error is possible.
-	_ = l.histogram.RecordValue(int64(min(max(d, 0), longest)))
+	if d != l.last {
+		l.flush()
+		l.last = d
+	}
+	l.times++
 }
 
+func (l *latencies) flush() {
+	if l.times == 0 {
+		return
+	}
+	l.max = max(l.max, l.last)
+	// In range, and so no error is possible.
+	_ = l.histogram.RecordValues(int64(min(max(l.last, 0), longest)), l.times)
+	l.times = 0
+}
+
+// add takes over those of another, which is at its end.
 func (l *latencies) add(other *latencies) {
+	other.flush()
 	l.max = max(l.max, other.max)
 	l.histogram.Merge(other.histogram)
 }
 
 func (l *latencies) result() (result.Latency, error) {
+	l.flush()
 	text, err := l.histogram.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
 	if err != nil {
 		return result.Latency{}, fmt.Errorf("histogram of latencies: %w", err)

@@ -11,12 +11,12 @@ func TestLatenciesMerge(t *testing.T) {
 	t.Parallel()
 	var parts [4]latencies
 	for i := range parts {
-		parts[i] = newLatencies(1)
+		parts[i] = newLatencies()
 	}
 	for i := range 100_000 {
 		parts[i%len(parts)].record(time.Duration(i+1) * time.Microsecond)
 	}
-	all := newLatencies(1)
+	all := newLatencies()
 	for i := range parts {
 		all.add(&parts[i])
 	}
@@ -51,7 +51,7 @@ func TestLatenciesMerge(t *testing.T) {
 
 func TestLatenciesBeyondTheRangeAreKept(t *testing.T) {
 	t.Parallel()
-	l := newLatencies(fineConnections + 1)
+	l := newLatencies()
 	l.record(-time.Second)
 	l.record(time.Hour)
 	got, err := l.result()
@@ -65,7 +65,7 @@ func TestLatenciesBeyondTheRangeAreKept(t *testing.T) {
 
 func TestNoLatencies(t *testing.T) {
 	t.Parallel()
-	l := newLatencies(1)
+	l := newLatencies()
 	if got, err := l.result(); err != nil || got.P50 != 0 || got.Max != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -1,8 +1,11 @@
 package load
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -48,24 +51,71 @@ func TestPacerAgreesWithItself(t *testing.T) {
 	}
 }
 
-func TestPacerLetsAllGoInOrderAndInTime(t *testing.T) {
+// TestOpenLoopLetsAllGoInOrderAndInTime: what is due goes once, to whichever loop
+// asks, and nothing goes before its time.
+func TestOpenLoopLetsAllGoInOrderAndInTime(t *testing.T) {
 	t.Parallel()
 	const rate, until = 2000, 100 * time.Millisecond
-	r := &run{base: time.Now(), stop: make(chan struct{})}
+	var r run
 	r.to.Store(int64(until))
-	arrivals := make(chan time.Duration)
-	go pacer(rate).arrive(r, arrivals)
-	n := int64(0)
-	for due := range arrivals {
-		if now := r.elapsed(); now < due {
-			t.Errorf("request %d let go at %v, due at %v", n, now, due)
+	o := openLoop{&r, rate, new(atomic.Int64)}
+	n, asked := int64(0), 0
+	for now := time.Duration(0); ; {
+		for {
+			due, ok := o.next(now)
+			if !ok {
+				break
+			}
+			if due > now || due != o.pacer.due(n) {
+				t.Errorf("request %d is due at %v, let go at %v, want %v", n, due, now, o.pacer.due(n))
+			}
+			n++
 		}
-		if due != pacer(rate).due(n) {
-			t.Errorf("request %d is due at %v, want %v", n, due, pacer(rate).due(n))
+		at, more := o.wake(now)
+		if !more {
+			break
 		}
-		n++
+		if at <= now || at > now+longestSleep || at > o.pacer.due(n) {
+			t.Fatalf("at %v: wake at %v, and %v is due", now, at, o.pacer.due(n))
+		}
+		if now = at; asked%3 == 0 { // one that wakes late
+			now += time.Millisecond
+		}
+		asked++
 	}
 	if n != 200 {
 		t.Errorf("%d requests, want 200", n)
+	}
+}
+
+// TestOpenLoopsShare: of all that is due each is taken by one.
+func TestOpenLoopsShare(t *testing.T) {
+	t.Parallel()
+	var r run
+	r.to.Store(int64(time.Second))
+	o := openLoop{&r, 100_000, new(atomic.Int64)}
+	var all [4]map[time.Duration]bool
+	var group sync.WaitGroup
+	for i := range all {
+		all[i] = map[time.Duration]bool{}
+		group.Go(func() {
+			for {
+				due, ok := o.next(time.Hour)
+				if !ok {
+					return
+				}
+				all[i][due] = true
+			}
+		})
+	}
+	group.Wait()
+	union := map[time.Duration]bool{}
+	sum := 0
+	for _, one := range all {
+		sum += len(one)
+		maps.Copy(union, one)
+	}
+	if sum != 100_000 || len(union) != sum {
+		t.Errorf("%d taken, %d different ones", sum, len(union))
 	}
 }

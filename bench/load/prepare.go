@@ -1,31 +1,23 @@
 package load
 
-import (
-	"fmt"
-	"time"
-)
+import "fmt"
 
 // prepare makes every key once, over all connections. Increments that make them
 // are acknowledged like all others.
 func (r *run) prepare() error {
 	l := r.settings.Load
-	deadline := time.Now().Add(prepareLimit)
 	work := mixer{usual: increment}
 	if l.Workload == "get" || l.Workload == "put" {
 		work.usual = put
 	}
-	saved := make([]keys, len(r.connections))
-	mixers := make([]mixer, len(r.connections))
-	for i := range r.connections {
-		c := &r.connections[i]
-		saved[i], mixers[i] = c.keys, c.mixer
-		c.keys, c.mixer = &everyKey{at: i, step: l.Connections}, work
-		c.source = &countdown{run: r, left: (l.Keys - i + l.Connections - 1) / l.Connections}
-		if i >= l.Keys {
-			c.source = &countdown{run: r}
-		}
-		if err := c.until(deadline); err != nil {
-			return err
+	var saved []choice
+	for i, one := range r.loops {
+		every := &everyKey{at: i, step: len(r.loops)}
+		one.source = &countdown{run: r, left: (l.Keys - i + len(r.loops) - 1) / len(r.loops)}
+		for j := range one.all {
+			c := &one.all[j]
+			saved = append(saved, c.choice)
+			c.choice = choice{every, work}
 		}
 	}
 	done := make(chan struct{})
@@ -40,11 +32,12 @@ func (r *run) prepare() error {
 	close(done)
 	var failed int64
 	var first error
-	for i := range r.connections {
-		c := &r.connections[i]
-		c.keys, c.mixer = saved[i], mixers[i]
-		if failed += c.failed; first == nil {
-			first = c.first
+	for _, one := range r.loops {
+		for j := range one.all {
+			one.all[j].choice, saved = saved[0], saved[1:]
+		}
+		if failed += one.failed; first == nil {
+			first = one.first
 		}
 	}
 	if failed > 0 {
@@ -53,7 +46,7 @@ func (r *run) prepare() error {
 	return nil
 }
 
-// everyKey is every key once, shared out over the connections.
+// everyKey is every key once, shared out over the loops. It is one loop's.
 type everyKey struct{ at, step int }
 
 func (k *everyKey) next() int {

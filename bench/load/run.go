@@ -14,8 +14,8 @@ import (
 	"github.com/fondue-server/fondue/bench/result"
 )
 
-// Phases of a run, in order. Connections read it before each request and after
-// each reply.
+// Phases of a run, in order. Loops read it before each request and after each
+// reply.
 const (
 	warming int32 = iota
 	measuring
@@ -32,7 +32,7 @@ const drainLimit = 10 * time.Second
 
 const prepareLimit = 10 * time.Minute
 
-// run is what all connections share.
+// run is what all loops share.
 type run struct {
 	settings Settings
 	calls    *calls
@@ -41,10 +41,11 @@ type run struct {
 	begin    chan struct{} // a value: begin to measure
 	stop     chan struct{} // closed: end early
 	// from and to, since the start, hold an open loop's measured requests by when
-	// they are due; they lie in an endless future until the measured time begins.
-	from, to     atomic.Int64
-	acknowledged []atomic.Int64 // by key
-	connections  []connection
+	// they are due; they lie in an endless future until the measured time begins. No
+	// reply is awaited beyond the deadline.
+	from, to, deadline atomic.Int64
+	acknowledged       []atomic.Int64 // by key
+	loops              []*loop
 }
 
 func (r *run) elapsed() time.Duration { return time.Since(r.base) }
@@ -69,8 +70,11 @@ func Run(in io.Reader, out io.Writer) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	r := newRun(s)
-	defer r.hangUp()
+	r, err := newRun(s)
+	if err != nil {
+		return err
+	}
+	defer r.close()
 	go r.listen(io.MultiReader(settings.Buffered(), in)) // ends with stdin, or the process
 	if err := r.connect(); err != nil {
 		return err
@@ -96,7 +100,7 @@ func (r *run) listen(in io.Reader) {
 	}
 }
 
-func newRun(s Settings) *run {
+func newRun(s Settings) (*run, error) {
 	r := &run{
 		settings:     s,
 		calls:        newCalls(s),
@@ -104,52 +108,73 @@ func newRun(s Settings) *run {
 		begin:        make(chan struct{}, 1),
 		stop:         make(chan struct{}),
 		acknowledged: make([]atomic.Int64, s.Load.Keys),
-		connections:  make([]connection, s.Load.Connections),
 	}
 	r.from.Store(math.MaxInt64)
 	r.to.Store(math.MaxInt64)
-	for i := range r.connections {
-		random := rand.New(rand.NewPCG(s.Seed, uint64(i)))
-		r.connections[i] = connection{
-			run:       r,
-			replies:   replies{buffer: make([]byte, bufferSize)},
-			out:       make([]byte, 0, s.Load.Pipeline*r.calls.size()),
-			onTheWay:  ring{places: make([]request, s.Load.Pipeline)},
-			keys:      newKeys(s.Load.Workload, s.Load.Keys, random),
-			mixer:     newMixer(s.Load.Workload, random),
-			latencies: newLatencies(s.Load.Connections),
+	r.deadline.Store(int64(prepareLimit))
+	n := s.loops()
+	for i := range n {
+		l, err := newLoop(r, (s.Load.Connections-i+n-1)/n)
+		if err != nil {
+			r.close()
+			return nil, err
+		}
+		r.loops = append(r.loops, l)
+		for j := range l.all {
+			random := rand.New(rand.NewPCG(s.Seed, uint64(j*n+i)))
+			l.all[j] = connection{
+				loop: l, number: j, fd: -1,
+				onTheWay: ring{places: make([]request, s.Load.Pipeline)},
+				choice:   choice{newKeys(s.Load.Workload, s.Load.Keys, random), newMixer(s.Load.Workload, random)},
+			}
 		}
 	}
-	return r
+	return r, nil
+}
+
+// loopRate is what one thread can send and keep the time: with fewer threads less is
+// handed from one to another.
+const loopRate = 50000
+
+// loops is how many threads share the connections.
+func (s Settings) loops() int {
+	n := min(max(1, s.Threads), s.Load.Connections)
+	if s.Load.Rate > 0 {
+		n = min(n, 1+int(s.Load.Rate/loopRate))
+	}
+	return n
 }
 
 // connect opens all connections before anything is measured.
 func (r *run) connect() error {
-	deadline := time.Now().Add(prepareLimit)
-	for i := range r.connections {
-		c := &r.connections[i]
-		c.deadline = deadline
-		if !r.settings.Load.KeepAlive {
-			continue
+	if !r.settings.Load.KeepAlive {
+		return nil
+	}
+	for i := range r.settings.Load.Connections {
+		l := r.loops[i%len(r.loops)]
+		c := &l.all[i/len(r.loops)]
+		err := c.connect()
+		if err == nil {
+			err = connected(c.fd, prepareLimit)
 		}
-		if err := c.connect(); err != nil {
-			return fmt.Errorf("connection %d of %d: %w", i+1, len(r.connections), err)
+		if err != nil {
+			return fmt.Errorf("connection %d of %d: %w", i+1, r.settings.Load.Connections, err)
 		}
 	}
 	return nil
 }
 
-func (r *run) hangUp() {
-	for i := range r.connections {
-		r.connections[i].hangUp()
+func (r *run) close() {
+	for _, l := range r.loops {
+		l.close()
 	}
 }
 
 // each runs the loops of all connections to their end.
 func (r *run) each() {
 	var group sync.WaitGroup
-	for i := range r.connections {
-		group.Go(r.connections[i].loop)
+	for _, l := range r.loops {
+		group.Go(l.work)
 	}
 	group.Wait()
 }
@@ -158,18 +183,13 @@ func (r *run) each() {
 func (r *run) measure(lines *json.Encoder) error {
 	l := r.settings.Load
 	r.base = time.Now()
-	deadline := r.base.Add(l.Warmup + l.Round + drainLimit)
+	r.deadline.Store(math.MaxInt64)
 	var from source = closedLoop{r}
 	if l.Rate > 0 {
-		arrivals := make(chan time.Duration, maxQueue)
-		from = openLoop{r, arrivals}
-		go pacer(l.Rate).arrive(r, arrivals) // ends by closing arrivals
+		from = openLoop{r, pacer(l.Rate), new(atomic.Int64)}
 	}
-	for i := range r.connections {
-		r.connections[i].source = from
-		if err := r.connections[i].until(deadline); err != nil {
-			return err
-		}
+	for _, l := range r.loops {
+		l.source = from
 	}
 	ended := make(chan struct{})
 	go func() {
@@ -181,12 +201,13 @@ func (r *run) measure(lines *json.Encoder) error {
 		return err
 	}
 	whole = whole && wait(r, r.begin)
-	begin := time.Now()
+	begin, used := time.Now(), ownCPU()
 	r.to.Store(int64(begin.Sub(r.base) + l.Round)) // first: from is before it at any moment
 	r.from.Store(int64(begin.Sub(r.base)))
+	r.deadline.Store(int64(begin.Sub(r.base) + l.Round + drainLimit))
 	r.phase.CompareAndSwap(warming, measuring)
 	whole = whole && wait(r, time.After(l.Round))
-	end := time.Now()
+	end, used := time.Now(), ownCPU()-used
 	if whole {
 		r.phase.Store(ending)
 	} else {
@@ -200,6 +221,7 @@ func (r *run) measure(lines *json.Encoder) error {
 	if err != nil {
 		return err
 	}
+	outcome.Round.Generator = used
 	outcome.Stopped = !whole
 	return lines.Encode(outcome)
 }
@@ -220,16 +242,15 @@ func wait[T any](r *run, something <-chan T) bool {
 
 func (r *run) outcome(elapsed time.Duration) (Outcome, error) {
 	o := Outcome{Round: result.Round{Elapsed: elapsed}, Acknowledged: make([]int64, len(r.acknowledged))}
-	all := newLatencies(len(r.connections))
-	for i := range r.connections {
-		c := &r.connections[i]
-		o.Round.Requests += c.requests
-		o.Round.Errors += c.errors
-		o.Failed += c.failed
-		if c.first != nil && o.FirstError == "" {
-			o.FirstError = c.first.Error()
+	all := newLatencies()
+	for _, l := range r.loops {
+		o.Round.Requests += l.requests
+		o.Round.Errors += l.errors
+		o.Failed += l.failed
+		if l.first != nil && o.FirstError == "" {
+			o.FirstError = l.first.Error()
 		}
-		all.add(&c.latencies)
+		all.add(&l.latencies)
 	}
 	for key := range r.acknowledged {
 		o.Acknowledged[key] = r.acknowledged[key].Load()

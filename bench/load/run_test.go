@@ -26,7 +26,7 @@ func usual(c *counter, change func(*result.Load)) Settings {
 	if change != nil {
 		change(&l)
 	}
-	return Settings{Load: l, Address: c.address, Requests: requests, Prepare: true, Seed: 1}
+	return Settings{Load: l, Address: c.address, Requests: requests, Prepare: true, Threads: 2, Seed: 1}
 }
 
 // drive runs the generator in this process.
@@ -77,7 +77,13 @@ func TestLoads(t *testing.T) {
 		"report":          func(l *result.Load) { l.Workload, l.Keys = "report", 3 },
 		"mixed":           func(l *result.Load) { l.Workload, l.Keys = "mixed", 10 },
 		"get":             func(l *result.Load) { l.Workload, l.Keys, l.Bytes = "get", 10, 64<<10 },
-		"put":             func(l *result.Load) { l.Workload, l.Keys, l.Bytes, l.Pipeline = "put", 10, 1<<10, 4 },
+		"long get": func(l *result.Load) {
+			l.Workload, l.Keys, l.Bytes, l.Pipeline, l.Round = "get", 3, 1<<20, 2, 500*time.Millisecond
+		},
+		"long put": func(l *result.Load) {
+			l.Workload, l.Keys, l.Bytes, l.Pipeline, l.Round = "put", 3, 256<<10, 2, 500*time.Millisecond
+		},
+		"put": func(l *result.Load) { l.Workload, l.Keys, l.Bytes, l.Pipeline = "put", 10, 1<<10, 4 },
 	}
 	for name, change := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -131,7 +137,7 @@ func TestStall(t *testing.T) {
 		c := startCounter(t, "tcp")
 		var first time.Time
 		stalled := false
-		c.trouble = func(n int, _ *fasthttp.RequestCtx) bool {
+		c.spoil(func(n int, _ *fasthttp.RequestCtx) bool {
 			if n == 1 {
 				first = time.Now()
 			}
@@ -140,7 +146,7 @@ func TestStall(t *testing.T) {
 				time.Sleep(stall)
 			}
 			return false
-		}
+		})
 		o := drive(t, usual(c, func(l *result.Load) {
 			l.Rate, l.Connections, l.Round, l.Warmup = rate, 2, 600*time.Millisecond, 10*time.Millisecond
 		}))
@@ -175,14 +181,14 @@ func TestErrorsAreCountedAndNotRetried(t *testing.T) {
 				t.Parallel()
 				c := startCounter(t, "tcp")
 				refused := int64(0)
-				c.trouble = func(n int, ctx *fasthttp.RequestCtx) bool {
+				c.spoil(func(n int, ctx *fasthttp.RequestCtx) bool {
 					if n%every != 0 {
 						return false
 					}
 					refused++
 					how.trouble(ctx)
 					return true
-				}
+				})
 				s := usual(c, func(l *result.Load) { l.Rate = rate })
 				o := drive(t, s)
 				sum := c.check(t, o)
@@ -208,12 +214,12 @@ func TestStopIsEarlyAndItsCountIsWhole(t *testing.T) {
 		c := startCounter(t, "tcp")
 		in, settings := io.Pipe()
 		busy := make(chan struct{})
-		c.trouble = func(n int, _ *fasthttp.RequestCtx) bool {
+		c.spoil(func(n int, _ *fasthttp.RequestCtx) bool {
 			if n == 50 {
 				close(busy)
 			}
 			return false
-		}
+		})
 		go func() {
 			_ = json.NewEncoder(settings).Encode(usual(c, func(l *result.Load) { l.Rate, l.Round = rate, time.Hour }))
 			_, _ = fmt.Fprintln(settings, Go)

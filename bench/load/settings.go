@@ -32,6 +32,8 @@ type Settings struct {
 	Requests map[string]Request
 	// Prepare makes every key before the warm-up, by an increment or a put.
 	Prepare bool
+	// Threads that share the connections, as far as there are so many.
+	Threads int
 	// Seed of the keys' order: the same seed, the same keys.
 	Seed uint64
 }

@@ -1,99 +1,76 @@
 package load
 
 import (
-	"runtime"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-// source says when a request is due. It is read by a connection that has room
-// for one.
+// source says when a request is due. All loops of a run share it, or each has its
+// own.
 type source interface {
-	// next returns when the next request was due, since the start. An open loop's
-	// waits for it if wait is set; false without one now, and after the last one.
-	next(wait bool) (time.Duration, bool)
+	// next returns when the next request was due, since the start; false if none is
+	// due now.
+	next(now time.Duration) (due time.Duration, ok bool)
+	// wake returns when to ask again if next has said false; false when nothing more
+	// will come.
+	wake(now time.Duration) (at time.Duration, more bool)
 }
 
 // closedLoop has a request whenever a connection has room.
 type closedLoop struct{ run *run }
 
-func (c closedLoop) next(bool) (time.Duration, bool) {
-	if c.run.phase.Load() >= ending {
-		return 0, false
-	}
-	return c.run.elapsed(), true
+func (c closedLoop) next(now time.Duration) (time.Duration, bool) {
+	return now, c.run.phase.Load() < ending
 }
 
-// openLoop gives what the pacer lets go to whichever connection is free first.
-// What has been let go is sent, also after the end: it was due before.
+func (c closedLoop) wake(now time.Duration) (time.Duration, bool) {
+	return now, c.run.phase.Load() < ending
+}
+
+// openLoop has a request whenever one is due, for whichever connection is free
+// first. All that were due before the end are sent, also after it.
 type openLoop struct {
-	run      *run
-	arrivals <-chan time.Duration
+	run   *run
+	pacer pacer
+	taken *atomic.Int64 // how many have been, by all loops
 }
 
-func (o openLoop) next(wait bool) (time.Duration, bool) {
-	if o.run.phase.Load() == stopped {
-		return 0, false
+func (o openLoop) next(now time.Duration) (time.Duration, bool) {
+	for o.run.phase.Load() != stopped {
+		n := o.taken.Load()
+		due := o.pacer.due(n)
+		if due > now || int64(due) >= o.run.to.Load() {
+			break
+		}
+		if o.taken.CompareAndSwap(n, n+1) {
+			return due, true
+		}
 	}
-	if wait {
-		due, ok := <-o.arrivals
-		return due, ok
-	}
-	select {
-	case due, ok := <-o.arrivals:
-		return due, ok
-	default:
-		return 0, false
-	}
+	return 0, false
 }
 
-// countdown has so many requests, at once: it is for preparing keys.
+// longestSleep is how late an open loop may learn of the end, or of a stop.
+const longestSleep = 10 * time.Millisecond
+
+func (o openLoop) wake(now time.Duration) (time.Duration, bool) {
+	due := o.pacer.due(o.taken.Load())
+	return min(due, now+longestSleep), int64(due) < o.run.to.Load() && o.run.phase.Load() != stopped
+}
+
+// countdown has so many requests, at once: it is for preparing keys. It is one loop's.
 type countdown struct {
 	run  *run
 	left int
 }
 
-func (c *countdown) next(bool) (time.Duration, bool) {
+func (c *countdown) next(now time.Duration) (time.Duration, bool) {
 	if c.left == 0 || c.run.phase.Load() == stopped {
 		return 0, false
 	}
 	c.left--
-	return c.run.elapsed(), true
+	return now, true
 }
 
-// longestSleep is how late the pacer may learn of the end, or of a stop.
-const longestSleep = 10 * time.Millisecond
-
-// maxQueue is how many requests wait for a free connection; when it is full the
-// pacer waits, and nothing is lost: when a request is due does not change.
-const maxQueue = 1 << 20
-
-// arrive lets go each request when it is due, up to the end of the measured time,
-// and closes arrivals. It has a thread of its own, whose sleep ends within
-// microseconds; the runtime's timers would be up to a millisecond late in an idle
-// process.
-func (p pacer) arrive(r *run, arrivals chan<- time.Duration) {
-	runtime.LockOSThread() // until its end: the thread's slack is changed
-	defer close(arrivals)
-	// Without this a sleep is some 50 us longer, and no worse happens.
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	// Whatever is due before the end is let go, also by a pacer that is late.
-	for n := int64(0); int64(p.due(n)) < r.to.Load() && r.phase.Load() != stopped; {
-		for last := p.reached(r.elapsed()); n < last; n++ {
-			due := p.due(n)
-			if int64(due) >= r.to.Load() {
-				return
-			}
-			select {
-			case arrivals <- due:
-			case <-r.stop:
-				return
-			}
-		}
-		if rest := p.due(n) - r.elapsed(); rest > 0 {
-			t := unix.NsecToTimespec(min(rest, longestSleep).Nanoseconds())
-			_ = unix.Nanosleep(&t, nil) // ended early by a signal: the loop looks again
-		}
-	}
+func (c *countdown) wake(now time.Duration) (time.Duration, bool) {
+	return now, c.left > 0 && c.run.phase.Load() != stopped
 }

@@ -53,7 +53,7 @@ func Benchmark(w io.Writer, r *result.Report) error {
 			for _, m := range []struct {
 				metric
 				unit string
-			}{{cpu, "cpu-ns/req"}, {user, "user-ns/req"}, {system, "system-ns/req"}, {p50, "p50-ns"}, {p99, "p99-ns"}, {p999, "p99.9-ns"}, {waited, "wait-ns/req"}} {
+			}{{cpu, "cpu-ns/req"}, {user, "user-ns/req"}, {system, "system-ns/req"}, {p50, "p50-ns"}, {p99, "p99-ns"}, {p999, "p99.9-ns"}, {waited, "wait-ns/req"}, {generator, "generator-ns/req"}} {
 				if value := m.of(round); !math.IsNaN(value) && !math.IsInf(value, 0) {
 					fmt.Fprintf(buffer, " %.0f %s", value, m.unit)
 				}

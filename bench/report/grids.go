@@ -9,12 +9,12 @@ import (
 
 // costGrid has what a load costs on each target.
 func (v *View) costGrid(load result.Load) *grid {
-	g := &grid{left: 1, head: []string{"target", rate.name, cpu.name, "user + system"}}
+	g := &grid{left: 1, head: []string{"target", rate.name, cpu.name, "user + system", generator.name}}
 	if v.baseline != "" {
 		g.head = append(g.head, "requests/s ÷ "+v.baseline, "CPU ÷ "+v.baseline)
 	}
 	for _, c := range v.cells(load) {
-		row := []string{c.Target, rate.show(c), cpu.show(c), nothing}
+		row := []string{c.Target, rate.show(c), cpu.show(c), nothing, generator.show(c)}
 		if s := user.spread(c); s.N > 0 {
 			row[3] = micros(s.Median) + " + " + micros(system.spread(c).Median)
 		}

@@ -21,10 +21,12 @@ var (
 	cpu    = metric{"CPU, µs/request", result.Round.CPU, micros, false}
 	user   = metric{"user", func(r result.Round) float64 { return float64(r.User) / float64(r.Requests) }, micros, false}
 	system = metric{"system", func(r result.Round) float64 { return float64(r.System) / float64(r.Requests) }, micros, false}
-	waited = metric{"waited for a CPU, µs/request", waitedPerRequest, micros, false}
-	p50    = metric{"p50, µs", latency(func(l result.Latency) int64 { return l.P50 }), micros, false}
-	p99    = metric{"p99, µs", latency(func(l result.Latency) int64 { return l.P99 }), micros, false}
-	p999   = metric{"p99.9, µs", latency(func(l result.Latency) int64 { return l.P999 }), micros, false}
+	// The generator's own, which bounds the rate that a server can show.
+	generator = metric{"generator's CPU, µs/request", generatorPerRequest, micros, false}
+	waited    = metric{"waited for a CPU, µs/request", waitedPerRequest, micros, false}
+	p50       = metric{"p50, µs", latency(func(l result.Latency) int64 { return l.P50 }), micros, false}
+	p99       = metric{"p99, µs", latency(func(l result.Latency) int64 { return l.P99 }), micros, false}
+	p999      = metric{"p99.9, µs", latency(func(l result.Latency) int64 { return l.P999 }), micros, false}
 )
 
 // ratePerSecond is 0 for a round in which nothing was answered, and no number for
@@ -43,6 +45,14 @@ func waitedPerRequest(r result.Round) float64 {
 		return math.NaN()
 	}
 	return float64(r.Waited) / float64(r.Requests)
+}
+
+// generatorPerRequest is no number where it was not measured, as in older reports.
+func generatorPerRequest(r result.Round) float64 {
+	if r.Generator == 0 {
+		return math.NaN()
+	}
+	return float64(r.Generator) / float64(r.Requests)
 }
 
 // latency of a round without an answer is no number.

@@ -102,6 +102,7 @@ func cellOf(k kind, load result.Load, random *rand.Rand, histograms bool) result
 		round.User = time.Duration(user * float64(round.Requests))
 		round.System = time.Duration(system * float64(round.Requests))
 		round.Waited = (round.User + round.System) / 2
+		round.Generator = round.System * 2 / 3
 		h := hdrhistogram.New(1000, int64(time.Minute), 2)
 		for range 1500 {
 			// A long tail, as queues have it.

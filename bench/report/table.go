@@ -8,7 +8,7 @@ import (
 )
 
 // legend says what the figures are, wherever they are shown.
-const legend = "Figures are medians over the rounds (lowest–highest). CPU is that of the server's processes alone. " +
+const legend = "Figures are medians over the rounds (lowest–highest). CPU is that of the server's processes alone, and the generator's stands beside it. " +
 	"÷ is the ratio to the baseline's round of the same turn."
 
 // Table writes the report for a terminal.

@@ -127,6 +127,9 @@ type Round struct {
 	System   time.Duration `json:"system"`
 	// Waited is how long the threads of the tree were ready and had no CPU; 0: not known.
 	Waited time.Duration `json:"waited,omitempty"`
+	// Generator is the CPU of the load generator, which the server does not get where
+	// both share the CPUs; 0: not known.
+	Generator time.Duration `json:"generator,omitempty"`
 	// Latency from when a request was sent, or in an open loop from when it was due.
 	Latency Latency `json:"latency"`
 }

@@ -102,7 +102,7 @@ func (r *runner) round(ctx context.Context, s *seat, n int) {
 	}
 	outcome, err := r.generate(ctx, s.server, load.Settings{
 		Load: l, Address: address, Requests: s.requests,
-		Prepare: n == 0, Seed: uint64(n),
+		Prepare: n == 0, Threads: r.config.Threads, Seed: uint64(n),
 	})
 	if err != nil {
 		r.progress.drop(r.config.Rounds - n)

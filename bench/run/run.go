@@ -34,6 +34,8 @@ type Config struct {
 	Dir string
 	// Generator is the command of load.Run; it gets its settings on stdin.
 	Generator []string
+	// Threads that it has.
+	Threads int
 	// Command is that of the benchmark, for the report.
 	Command  []string
 	Progress io.Writer

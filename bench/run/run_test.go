@@ -72,7 +72,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s: %d rounds, %d acknowledged, %d lost", cell.Target, len(cell.Rounds), cell.Acknowledged, cell.Lost())
 		}
 		for _, r := range cell.Rounds {
-			if r.Requests == 0 || r.Errors != 0 || r.User+r.System <= 0 || r.Waited <= 0 || r.CPU() > float64(time.Second) || r.Latency.Histogram == "" {
+			if r.Requests == 0 || r.Errors != 0 || r.User+r.System <= 0 || r.Waited <= 0 || r.Generator <= 0 || r.CPU() > float64(time.Second) || r.Latency.Histogram == "" {
 				t.Errorf("%s: round %+v", cell.Target, r)
 			}
 		}

@@ -13,12 +13,15 @@ type Binaries struct {
 	Connections               int   // the most that a load has; 0: few
 }
 
-// All is every target at each number of workers, the nearest ones first. Fondue
-// has both ways to accept.
-func All(b Binaries, workers []int) []Target {
+// All is every target at each number of workers, the nearest ones first, Fondue in the
+// given variants besides the ready ones.
+func All(b Binaries, workers []int, variants ...Variant) []Target {
 	var all []Target
 	for _, n := range workers {
-		all = append(all, Fondue{b.Fondue, n, "reuseport", b.Region}, Fondue{b.Fondue, n, "shared", b.Region}, Constant{b.Constant, n}, Nginx{Workers: n, Connections: b.Connections}, Nginx{Workers: n, Constant: true, Connections: b.Connections})
+		for _, v := range slices.Concat(ready, variants) {
+			all = append(all, Fondue{b.Fondue, n, v, b.Region})
+		}
+		all = append(all, Constant{b.Constant, n}, Nginx{Workers: n, Connections: b.Connections}, Nginx{Workers: n, Constant: true, Connections: b.Connections})
 	}
 	all = append(all, GoRedis{b.GoRedis})
 	for _, n := range workers {

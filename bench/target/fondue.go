@@ -3,6 +3,7 @@ package target
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,23 +16,30 @@ import (
 type Fondue struct {
 	Binary  string
 	Workers int
-	Accept  string // "reuseport" or "shared"
-	Region  int64  // bytes; 0: the default
+	Variant Variant
+	Region  int64 // bytes; 0: the default
 }
 
 // Describe tells what it is.
 func (f Fondue) Describe() result.Target {
-	name, title := fmt.Sprintf("fondue/workers=%d", f.Workers), fmt.Sprintf("Fondue, %d workers", f.Workers)
-	if f.Accept == "shared" {
-		name, title = "fondue-shared/workers="+strconv.Itoa(f.Workers), title+", --accept shared"
+	title := fmt.Sprintf("Fondue, %d workers", f.Workers)
+	if f.Variant.Flags != "" {
+		title += ", " + f.Variant.Flags
 	}
-	return result.Target{Name: name, Title: title, Workers: f.Workers, Exact: true}
+	return result.Target{Name: fmt.Sprintf("%s/workers=%d", f.Variant.Target(), f.Workers), Title: title, Workers: f.Workers, Exact: true}
 }
 
-// Missing looks for the binary.
+// Missing looks for the binary, and asks it whether it takes the variant's flags: an
+// older one may not know them.
 func (f Fondue) Missing() string {
 	if missing("", f.Binary) != "" {
 		return f.Binary + " is not there; make build"
+	}
+	argv := append([]string{"serve", "--check-config"}, strings.Fields(f.Variant.Flags)...)
+	check := exec.Command(f.Binary, argv...)
+	check.Env = cleanEnviron()
+	if said, err := check.CombinedOutput(); err != nil {
+		return fmt.Sprintf("%s does not take %s: %s", f.Binary, f.Variant.Flags, strings.TrimSpace(string(said)))
 	}
 	return ""
 }
@@ -54,11 +62,12 @@ func (f Fondue) Start(ctx context.Context, dir string) (Running, error) {
 	r := &running{address: address, unix: filepath.Join(dir, "s"), routes: keyed(counting())}
 	argv := []string{
 		binary, "serve", "--listen", address, "--listen", "unix:" + r.unix,
-		"--region", filepath.Join(dir, "region"), "--workers", strconv.Itoa(f.Workers), "--accept", f.Accept,
+		"--region", filepath.Join(dir, "region"), "--workers", strconv.Itoa(f.Workers),
 	}
 	if f.Region > 0 {
 		argv = append(argv, "--region-size", strconv.FormatInt(f.Region, 10))
 	}
+	argv = append(argv, strings.Fields(f.Variant.Flags)...)
 	r.server, err = launch(dir, nil, argv...)
 	return r.begin(ctx, err, "/healthz")
 }

@@ -40,7 +40,14 @@ func TestTargets(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("start fails", func(t *testing.T) { testStartFails(t, binaries) })
-	for _, target := range All(binaries, []int{2}) {
+	given := Variant{"given", "--log-level warn --access-log access.log"}
+	t.Run("unknown flag", func(t *testing.T) {
+		lacks := Fondue{binaries.Fondue, 2, Variant{"x", "--no-such-flag"}, 0}.Missing()
+		if !strings.Contains(lacks, "--no-such-flag") || strings.Contains(lacks, "\n") {
+			t.Errorf("%q", lacks)
+		}
+	})
+	for _, target := range All(binaries, []int{2}, given) {
 		d := target.Describe()
 		t.Run(d.Name, func(t *testing.T) {
 			if lacks := target.Missing(); lacks != "" {
@@ -157,20 +164,20 @@ func workingIn(t *testing.T, dir string) (pids []int) {
 }
 
 func testStartFails(t *testing.T, b Binaries) {
-	_, err := Fondue{b.Fondue, 2, "nonsense", 0}.Start(t.Context(), t.TempDir())
+	_, err := Fondue{b.Fondue, 2, Variant{"", "--accept nonsense"}, 0}.Start(t.Context(), t.TempDir())
 	if err == nil || !strings.Contains(err.Error(), "--accept") {
 		t.Errorf("the error does not quote the log: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := (Fondue{b.Fondue, 2, "shared", 64 << 20}).Start(ctx, t.TempDir()); err == nil {
+	if _, err := (Fondue{b.Fondue, 2, Variant{}, 64 << 20}).Start(ctx, t.TempDir()); err == nil {
 		t.Error("a start that was cancelled succeeded")
 	}
 }
 
 func TestMissing(t *testing.T) {
 	t.Parallel()
-	if lacks := (Fondue{"/nonexistent/fondue", 1, "shared", 0}).Missing(); !strings.Contains(lacks, "make build") {
+	if lacks := (Fondue{"/nonexistent/fondue", 1, Variant{}, 0}).Missing(); !strings.Contains(lacks, "make build") {
 		t.Errorf("%q", lacks)
 	}
 	if lacks := missing("some-package", "no-such-program"); !strings.Contains(lacks, "apt-get install some-package") {
@@ -196,5 +203,21 @@ func TestNamed(t *testing.T) {
 	}
 	if _, err := Named(all, []string{"apache"}); err == nil || !strings.Contains(err.Error(), "fastapi-redis/workers=2") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestVariants(t *testing.T) {
+	t.Parallel()
+	v, err := ParseVariant("quiet=--log-level  error --cpu-affinity=auto")
+	if want := (Variant{"quiet", "--log-level error --cpu-affinity=auto"}); err != nil || v != want {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if d := (Fondue{"fondue", 4, v, 0}).Describe(); d.Name != "fondue-quiet/workers=4" || !strings.HasSuffix(d.Title, ", --log-level error --cpu-affinity=auto") {
+		t.Errorf("%+v", d)
+	}
+	for _, text := range []string{"", "quiet", "quiet=", "quiet=error", "=--x", "A=--x", "a/b=--x", "-a=--x", "shared=--accept shared"} {
+		if v, err := ParseVariant(text); err == nil {
+			t.Errorf("%q is %+v", text, v)
+		}
 	}
 }
