@@ -55,6 +55,8 @@ var (
 // Errors of the operations on keys. The key is unchanged after each of them; but
 // others may have been evicted, where the policy says so.
 var (
+	// ErrBusy: a brief store would have to wait, or to work for long.
+	ErrBusy = errors.New("that cannot be done briefly now")
 	// ErrNotFound: no such key.
 	ErrNotFound = errors.New("key not found")
 	// ErrKeyLength: a key has 1 to MaxKey bytes.

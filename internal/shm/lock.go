@@ -47,15 +47,8 @@ func slotOf(held uint32) int { return int(held>>slotShift&(1<<(genShift-slotShif
 // the lock free, a death after it leaves the owner's name. Whoever has slept
 // takes it with the waiters bit set, because others may sleep still.
 func acquire(w *atomic.Uint32, owner uint32, limit time.Duration) (waited time.Duration, ok bool) {
-	for spins := 0; spins < lockSpins; spins++ {
-		pin()
-		if cas32(w, 0, owner) {
-			return 0, true
-		}
-		unpin()
-		for ; spins < lockSpins && w.Load() != 0; spins++ {
-			pause(1)
-		}
+	if tryAcquire(w, owner) {
+		return 0, true
 	}
 	began := nanotime()
 	for {
@@ -76,6 +69,21 @@ func acquire(w *atomic.Uint32, owner uint32, limit time.Duration) (waited time.D
 		}
 		futexWait(w, held|waiters, lockPatience)
 	}
+}
+
+// tryAcquire is acquire for whoever does not sleep: for about a microsecond.
+func tryAcquire(w *atomic.Uint32, owner uint32) (ok bool) {
+	for spins := 0; spins < lockSpins; spins++ {
+		pin()
+		if cas32(w, 0, owner) {
+			return true
+		}
+		unpin()
+		for ; spins < lockSpins && w.Load() != 0; spins++ {
+			pause(1)
+		}
+	}
+	return false
 }
 
 // release frees the lock and wakes one sleeper. A death between the two leaves

@@ -37,6 +37,9 @@ func (s *Store) read(dst, key []byte) (Item, error) {
 			s.touch(sh, f.off)
 			return s.item(&f, nil), nil
 		}
+		if s.isLong(f.length()) {
+			return Item{}, ErrBusy
+		}
 		out := grow(dst, f.length())
 		if sh.copyOut(out[len(dst):], bodyOf(f.word)) && sh.still(&k, &f) {
 			s.touch(sh, f.off)
@@ -47,6 +50,9 @@ func (s *Store) read(dst, key []byte) (Item, error) {
 	for {
 		out := dst
 		if n := f.length(); n <= most {
+			if s.isLong(n) {
+				return Item{}, ErrBusy
+			}
 			out = grow(dst, n) // before the lock: nothing is allocated under it
 		}
 		whole, err := s.readLocking(sh, &k, &f, out[len(dst):])

@@ -27,6 +27,9 @@ const (
 // makeRoom is called without the lock. It reports whether it is worth another
 // try.
 func (s *Store) makeRoom(sh *shard, need uint64, r *room) bool {
+	if s.brief {
+		return false
+	}
 	if !r.swept {
 		r.swept = true
 		if n, err := s.reclaim(sh); n > 0 || err != nil {

@@ -34,14 +34,15 @@ type Store struct {
 
 	evict    bool
 	maxValue uint64
+	brief    bool // see Brief
 
-	sweeping  sync.Mutex
+	sweeping  *sync.Mutex
 	sweepNext int // shard where the sweep goes on
 
 	cursors cipher.Block // what a cursor says of the hash is nobody's business
 
 	local []localLock
-	door  sync.Mutex // in front of the door, which is this process's, not a goroutine's
+	door  *sync.Mutex // in front of the door, which is this process's, not a goroutine's
 }
 
 // localLock is in front of a shard's lock: one goroutine of this process for
@@ -73,6 +74,8 @@ func newStore(r *Region, id ID, life *os.File) *Store {
 		slot:   r.slot(id.Slot),
 		life:   life,
 		local:  make([]localLock, len(r.shards)),
+
+		sweeping: new(sync.Mutex), door: new(sync.Mutex),
 
 		cursors: cursorCipher(&r.sb),
 	}
@@ -109,6 +112,9 @@ const timedShare = 16
 // on for some seconds.
 func (s *Store) lock(sh *shard) error {
 	l := &s.local[sh.index]
+	if s.brief {
+		return s.tryLock(sh, l)
+	}
 	l.Lock()
 	limit := lockLook
 	if l.stuck.holder != 0 && l.stuck == sh.lockState() {
@@ -128,11 +134,16 @@ func (s *Store) lock(sh *shard) error {
 		add(&sh.header.waits, 1)
 		raise(&sh.header.longestWait, uint64(waited))
 	}
+	l.took()
+	return nil
+}
+
+// took begins a hold of the lock.
+func (l *localLock) took() {
 	l.since = 0
 	if l.turns++; l.turns%timedShare == 0 {
 		l.since = nanotime()
 	}
-	return nil
 }
 
 // timeHold is for the lock holder who is about to do what may take long.
