@@ -80,7 +80,7 @@ func regionHome() string {
 
 // write gives the report every form that was asked for.
 func (o *options) write(found *result.Report) error {
-	view, err := report.New(found, o.baselineOf(found))
+	view, err := report.New(found, o.baselinesOf(found)...)
 	if err != nil {
 		return err
 	}
@@ -99,15 +99,18 @@ func (o *options) write(found *result.Report) error {
 	return all
 }
 
-// baselineOf is the target that the others are compared with: the named one, or
-// none where it did not run.
-func (o *options) baselineOf(found *result.Report) string {
-	for _, t := range found.Targets {
-		if t.Name == o.baseline || t.Name == fmt.Sprintf("%s/workers=%d", o.baseline, t.Workers) {
-			return t.Name
+// baselinesOf are the targets that the others are compared with: the named ones, as
+// far as they ran.
+func (o *options) baselinesOf(found *result.Report) (names []string) {
+	for _, name := range list(o.baseline) {
+		for _, t := range found.Targets {
+			if t.Name == name || t.Name == fmt.Sprintf("%s/workers=%d", name, t.Workers) {
+				names = append(names, t.Name)
+				break
+			}
 		}
 	}
-	return ""
+	return names
 }
 
 func toFile(path string, write func(io.Writer) error) error {

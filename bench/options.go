@@ -22,7 +22,7 @@ type options struct {
 	binaries                                              target.Binaries
 	variants                                              []target.Variant
 	targets, workers, workloads, connections, keys, bytes string
-	network                                               string
+	network, beside                                       string
 	newConnections                                        bool
 	pipeline, rounds, starts, idle, threads               int
 	rate                                                  float64
@@ -66,11 +66,12 @@ func newOptions() *options {
 	f.IntVar(&o.rounds, "rounds", 9, "rounds of each target under each load")
 	f.IntVar(&o.starts, "starts", 5, "starts of each target to measure")
 	f.IntVar(&o.idle, "idle", 1000, "idle connections to weigh at the last start; 0 for none")
+	f.StringVar(&o.beside, "beside-idle", "0", "connections that are open meanwhile and do nothing; 0,N alternates without and with them")
 	f.IntVar(&o.threads, "threads", runtime.GOMAXPROCS(0), "threads of the load generator")
 	f.DurationVar(&o.round, "round", 3*time.Second, "measured time of a round")
 	f.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "time before it that does not count")
 	f.DurationVar(&o.settle, "settle", time.Second, "time without requests before memory is read")
-	f.StringVar(&o.baseline, "baseline", "constant", "target that the others are compared with")
+	f.StringVar(&o.baseline, "baseline", "constant", "targets that the others are compared with")
 	f.StringVar(&o.json, "json", "", "file for the report, as compare reads it")
 	f.StringVar(&o.markdown, "markdown", "", "file for the report as Markdown")
 	f.StringVar(&o.plots, "plots", "", "directory for plots")
@@ -94,7 +95,7 @@ func (o *options) parse(args []string) error {
 }
 
 func (o *options) config() (run.Config, error) {
-	workers, err := numbers("workers", o.workers)
+	workers, err := numbers("workers", o.workers, 1)
 	if err != nil {
 		return run.Config{}, err
 	}
@@ -114,7 +115,7 @@ func (o *options) config() (run.Config, error) {
 	o.binaries.Region = regionFor(loads)
 	o.binaries.Connections = o.idle
 	for _, l := range loads {
-		o.binaries.Connections = max(o.binaries.Connections, l.Connections)
+		o.binaries.Connections = max(o.binaries.Connections, l.Connections+l.Beside)
 	}
 	targets, err := target.Named(target.All(o.binaries, workers, o.variants...), names)
 	if err != nil {
@@ -132,10 +133,11 @@ func (o *options) config() (run.Config, error) {
 
 // loads are all workloads at all numbers; sizes are of those that have values.
 func (o *options) loads() (loads []result.Load, err error) {
-	keys, err := numbers("keys", o.keys)
-	connections, more := numbers("connections", o.connections)
-	sizes, last := numbers("bytes", o.bytes)
-	if err := errors.Join(err, more, last); err != nil {
+	keys, err := numbers("keys", o.keys, 1)
+	connections, more := numbers("connections", o.connections, 1)
+	sizes, also := numbers("bytes", o.bytes, 1)
+	besides, last := numbers("beside-idle", o.beside, 0)
+	if err := errors.Join(err, more, also, last); err != nil {
 		return nil, err
 	}
 	for _, workload := range list(o.workloads) {
@@ -148,10 +150,12 @@ func (o *options) loads() (loads []result.Load, err error) {
 							continue
 						}
 					}
-					loads = append(loads, result.Load{
-						Workload: workload, Keys: n, Bytes: size, Connections: conns, Network: o.network,
-						KeepAlive: !o.newConnections, Pipeline: o.pipeline, Rate: o.rate, Round: o.round, Warmup: o.warmup,
-					})
+					for _, beside := range besides {
+						loads = append(loads, result.Load{
+							Workload: workload, Keys: n, Bytes: size, Connections: conns, Beside: beside, Network: o.network,
+							KeepAlive: !o.newConnections, Pipeline: o.pipeline, Rate: o.rate, Round: o.round, Warmup: o.warmup,
+						})
+					}
 				}
 			}
 		}
@@ -182,11 +186,11 @@ func list(text string) (words []string) {
 	return words
 }
 
-func numbers(name, text string) (all []int, err error) {
+func numbers(name, text string, least int) (all []int, err error) {
 	for _, word := range list(text) {
 		n, err := strconv.Atoi(word)
-		if err != nil || n < 1 {
-			return nil, fmt.Errorf("-%s: %q is not a whole number of 1 or more", name, word)
+		if err != nil || n < least {
+			return nil, fmt.Errorf("-%s: %q is not a whole number of %d or more", name, word, least)
 		}
 		all = append(all, n)
 	}

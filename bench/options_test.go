@@ -47,6 +47,7 @@ func TestOptionsRefuse(t *testing.T) {
 		{"-workers none", "whole number"},
 		{"-keys ,", "-keys"},
 		{"-connections 0", "-connections"},
+		{"-beside-idle -1", "-beside-idle"},
 		{"more", "more"},
 		{"-variant shared=--x", "shared"},
 	} {

@@ -48,7 +48,7 @@ func TestLoopAllocatesNothing(t *testing.T) {
 		l := r.loops[0]
 		for _, from := range []source{closedLoop{r}, openLoop{r, pacer(s.Load.Rate), new(atomic.Int64)}} {
 			l.source = from
-			l.idle.push(&l.all[0])
+			l.resting.push(&l.all[0])
 			step := func() {
 				for before := l.requests; l.requests == before; {
 					if !l.turn() || l.first != nil {

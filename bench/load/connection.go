@@ -39,9 +39,9 @@ type choice struct {
 type state uint8
 
 const (
-	busy   state = iota // in none: something is on the way in it
-	idle                // until something is due
-	paused              // until it may dial again
+	busy    state = iota // in none: something is on the way in it
+	resting              // until something is due
+	paused               // until it may dial again
 )
 
 var (

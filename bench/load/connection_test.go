@@ -48,6 +48,14 @@ func TestConnectionsThatTheServerEnds(t *testing.T) {
 		}
 		c.check(t, o)
 	})
+	t.Run("beside", func(t *testing.T) {
+		t.Parallel()
+		c := startCounter(t, "tcp", func(s *fasthttp.Server) { s.IdleTimeout = 50 * time.Millisecond })
+		s := usual(c, func(l *result.Load) { l.Beside, l.Round = 7, 300*time.Millisecond })
+		if o := drive(t, s); o.HungUp != 7 {
+			t.Errorf("%d of 7 idle connections are gone", o.HungUp)
+		}
+	})
 }
 
 // TestEarlyClose: what is behind the last reply in a pipeline has failed.

@@ -26,15 +26,15 @@ const (
 // loop is a thread of the generator with its share of the connections. Nothing of it
 // is another's while it runs.
 type loop struct {
-	run    *run
-	server server
-	source source
-	epoll  int
-	events []unix.EpollEvent
-	poll   [1]unix.PollFd // of epoll itself
-	all    []connection
-	idle   queue
-	paused queue // in the order in which their pauses end
+	run     *run
+	server  server
+	source  source
+	epoll   int
+	events  []unix.EpollEvent
+	poll    [1]unix.PollFd // of epoll itself
+	all     []connection
+	resting queue
+	paused  queue // in the order in which their pauses end
 	// now is the time since the start as it was last read: after a socket was read, or
 	// before work was handed out.
 	now     time.Duration
@@ -69,7 +69,7 @@ func newLoop(r *run, connections int) (*loop, error) {
 		poll:      [1]unix.PollFd{{Fd: int32(epoll), Events: unix.POLLIN}},
 		events:    make([]unix.EpollEvent, min(connections, mostEvents)),
 		all:       make([]connection, connections),
-		idle:      queue{places: make([]*connection, connections)},
+		resting:   queue{places: make([]*connection, connections)},
 		paused:    queue{places: make([]*connection, connections)},
 		in:        make([]byte, inSize),
 		out:       make([]byte, 0, r.settings.Load.Pipeline*r.calls.size()),
@@ -92,7 +92,7 @@ func (l *loop) work() {
 		runtime.LockOSThread() // until its end: the thread is changed
 		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	}
-	l.idle.count, l.paused.count, l.yielded = 0, 0, 0
+	l.resting.count, l.paused.count, l.yielded = 0, 0, 0
 	for i := range l.all {
 		l.rest(&l.all[i])
 	}
@@ -118,11 +118,11 @@ func (l *loop) turn() bool {
 	}
 	l.hand()
 	at, more := l.source.wake(l.now)
-	if !more && l.idle.count+l.paused.count == len(l.all) {
+	if !more && l.resting.count+l.paused.count == len(l.all) {
 		return false
 	}
 	until := l.now + longestWait
-	if more && l.idle.count > 0 {
+	if more && l.resting.count > 0 {
 		until = min(until, at)
 	}
 	if l.paused.count > 0 {
@@ -134,10 +134,10 @@ func (l *loop) turn() bool {
 	return true
 }
 
-// hand starts idle connections as long as something is due.
+// hand starts resting connections as long as something is due.
 func (l *loop) hand() {
-	for l.idle.count > 0 {
-		c := l.idle.pop()
+	for l.resting.count > 0 {
+		c := l.resting.pop()
 		c.state = busy
 		if !c.start() && c.state == busy {
 			l.rest(c)
@@ -148,8 +148,8 @@ func (l *loop) hand() {
 
 // rest has a connection wait until something is due.
 func (l *loop) rest(c *connection) {
-	c.state = idle
-	l.idle.push(c)
+	c.state = resting
+	l.resting.push(c)
 }
 
 // wait returns how many events there are, at the latest when the time has come.

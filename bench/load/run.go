@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fondue-server/fondue/bench/idle"
 	"github.com/fondue-server/fondue/bench/result"
 )
 
@@ -84,7 +85,12 @@ func Run(in io.Reader, out io.Writer) error {
 			return err
 		}
 	}
-	return r.measure(json.NewEncoder(out))
+	beside, err := r.besides()
+	if err != nil {
+		return err
+	}
+	defer beside.Close()
+	return r.measure(beside, json.NewEncoder(out))
 }
 
 // listen waits for the word to begin, and for the end of stdin.
@@ -180,7 +186,7 @@ func (r *run) each() {
 }
 
 // measure runs the warm-up and the round, and writes the marks and the outcome.
-func (r *run) measure(lines *json.Encoder) error {
+func (r *run) measure(beside *idle.Connections, lines *json.Encoder) error {
 	l := r.settings.Load
 	r.base = time.Now()
 	r.deadline.Store(math.MaxInt64)
@@ -216,12 +222,16 @@ func (r *run) measure(lines *json.Encoder) error {
 	if err := lines.Encode(Mark{end}); err != nil {
 		return err
 	}
+	hungUp, err := beside.Closed()
+	if err != nil {
+		return err
+	}
 	<-ended
 	outcome, err := r.outcome(end.Sub(begin))
 	if err != nil {
 		return err
 	}
-	outcome.Round.Generator = used
+	outcome.Round.Generator, outcome.HungUp = used, hungUp
 	outcome.Stopped = !whole
 	return lines.Encode(outcome)
 }

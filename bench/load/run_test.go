@@ -71,6 +71,8 @@ func TestLoads(t *testing.T) {
 		"open, pipelined": func(l *result.Load) { l.Rate, l.Pipeline, l.Connections = 2000, 8, 1 },
 		"new connections": func(l *result.Load) { l.KeepAlive = false },
 		"open, new":       func(l *result.Load) { l.KeepAlive, l.Rate = false, 300 },
+		"beside idle":     func(l *result.Load) { l.Beside = 50 },
+		"beside, reports": func(l *result.Load) { l.Workload, l.Keys, l.Beside, l.Network = "report", 3, 50, "unix" },
 		"unix":            func(l *result.Load) { l.Network = "unix" },
 		"uniform":         func(l *result.Load) { l.Workload, l.Keys = "increment-uniform", 100 },
 		"zipf":            func(l *result.Load) { l.Workload, l.Keys, l.Pipeline = "increment-zipf", 101, 3 },
@@ -92,8 +94,8 @@ func TestLoads(t *testing.T) {
 			c := startCounter(t, s.Load.Network)
 			s.Address = c.address
 			o := drive(t, s)
-			if o.Failed != 0 || o.Round.Errors != 0 || o.Stopped {
-				t.Errorf("%d failed, the first: %s; stopped %v", o.Failed, o.FirstError, o.Stopped)
+			if o.Failed != 0 || o.Round.Errors != 0 || o.Stopped || o.HungUp != 0 {
+				t.Errorf("%d failed, the first: %s; stopped %v; %d idle ones are gone", o.Failed, o.FirstError, o.Stopped, o.HungUp)
 			}
 			if o.Round.Requests < 10 || o.Round.Latency.P50 <= 0 || o.Round.Latency.P50 > o.Round.Latency.Max {
 				t.Errorf("round %+v", o.Round)
@@ -111,7 +113,7 @@ func TestLoads(t *testing.T) {
 				t.Errorf("%d acknowledged, %d answered", sum, o.Round.Requests)
 			}
 			conns := c.conns.Load()
-			if s.Load.KeepAlive && conns != int64(s.Load.Connections) || !s.Load.KeepAlive && conns < o.Round.Requests {
+			if s.Load.KeepAlive && conns != int64(s.Load.Connections+s.Load.Beside) || !s.Load.KeepAlive && conns < o.Round.Requests {
 				t.Errorf("%d connections for %d requests", conns, o.Round.Requests)
 			}
 			if rate := s.Load.Rate; rate > 0 {
@@ -251,6 +253,7 @@ func TestSettings(t *testing.T) {
 		"value":       func(s *Settings) { s.Load.Workload = "get" },
 		"connections": func(s *Settings) { s.Load.Connections = 0 },
 		"network":     func(s *Settings) { s.Load.Network = "udp" },
+		"beside":      func(s *Settings) { s.Load.Beside = -1 },
 		"pipeline":    func(s *Settings) { s.Load.Pipeline = 2; s.Load.KeepAlive = false },
 		"rate":        func(s *Settings) { s.Load.Rate = -1 },
 		"round":       func(s *Settings) { s.Load.Round = 0 },

@@ -57,6 +57,8 @@ type Outcome struct {
 	// Failed is the errors of all phases, and FirstError the text of one.
 	Failed     int64
 	FirstError string
+	// HungUp is how many of the idle connections the server has ended.
+	HungUp int
 	// Stopped says that it ended early: Round is no measurement then.
 	Stopped bool
 }
@@ -102,6 +104,8 @@ func Check(l result.Load) error {
 		return fmt.Errorf("%s has no values; leave their bytes out", l.Workload)
 	case l.Connections < 1:
 		return errors.New("a load needs 1 connection or more")
+	case l.Beside < 0 || l.Beside > 0 && !l.KeepAlive:
+		return errors.New("idle connections beside others are 0 or more, and need connections that are kept alive")
 	case l.Network != "tcp" && l.Network != "unix":
 		return fmt.Errorf("no network %q; there are tcp and unix", l.Network)
 	case l.Pipeline < 1:

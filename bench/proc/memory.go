@@ -8,10 +8,18 @@ import (
 	"strings"
 )
 
-// PSS is the memory of processes in bytes. A page that several have mapped counts
-// in each by its share, so that the sum has it once.
-func PSS(pids []int) (int64, error) {
-	var sum int64
+// Memory is that of processes in bytes. A page that several have mapped counts in each
+// by its share, so that the sum has it once. What the kernel keeps for them, such as
+// the buffers of sockets, is not in it.
+type Memory struct {
+	PSS int64
+	// Anonymous is the part of it that is no file's, and no shared region's: heap,
+	// stacks, and what an allocator keeps. 0: the kernel does not tell.
+	Anonymous int64
+}
+
+// ReadMemory leaves out processes that have ended.
+func ReadMemory(pids []int) (sum Memory, err error) {
 	for _, pid := range pids {
 		// One that has ended, or is about to, has no memory: its file is gone or its
 		// reading ESRCH.
@@ -20,28 +28,39 @@ func PSS(pids []int) (int64, error) {
 			if err = gone(err); errors.Is(err, errGone) {
 				continue
 			}
-			return 0, err
+			return Memory{}, err
 		}
-		bytes, err := pss(string(text))
+		one, err := parseMemory(string(text))
 		if err != nil {
-			return 0, fmt.Errorf("process %d: %w", pid, err)
+			return Memory{}, fmt.Errorf("process %d: %w", pid, err)
 		}
-		sum += bytes
+		sum.PSS += one.PSS
+		sum.Anonymous += one.Anonymous
 	}
 	return sum, nil
 }
 
-func pss(text string) (int64, error) {
+func parseMemory(text string) (m Memory, err error) {
+	found := false
 	for line := range strings.Lines(text) {
-		rest, found := strings.CutPrefix(line, "Pss:")
-		if !found {
+		name, rest, _ := strings.Cut(line, ":")
+		var to *int64
+		switch name {
+		case "Pss":
+			found, to = true, &m.PSS
+		case "Pss_Anon":
+			to = &m.Anonymous
+		default:
 			continue
 		}
 		kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
 		if err != nil {
-			return 0, fmt.Errorf("smaps_rollup: %w", err)
+			return Memory{}, fmt.Errorf("smaps_rollup: %w", err)
 		}
-		return kib << 10, nil
+		*to = kib << 10
 	}
-	return 0, errors.New("smaps_rollup has no Pss")
+	if !found {
+		return Memory{}, errors.New("smaps_rollup has no Pss")
+	}
+	return m, nil
 }

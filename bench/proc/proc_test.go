@@ -175,17 +175,18 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-func TestPSS(t *testing.T) {
+func TestMemory(t *testing.T) {
 	t.Parallel()
 	pid := start(t, time.Millisecond)
-	bytes, err := PSS([]int{pid})
-	if err != nil || bytes < 1<<20 || bytes > 1<<30 {
-		t.Errorf("PSS of a child %d, %v", bytes, err)
+	m, err := ReadMemory([]int{pid})
+	if err != nil || m.PSS < 1<<20 || m.PSS > 1<<30 || m.Anonymous < 100<<10 || m.Anonymous > m.PSS {
+		t.Errorf("memory of a child %+v, %v", m, err)
 	}
-	if n, err := pss("00400000-7ffd [rollup]\nRss:     900 kB\nPss:     5 kB\nPss_Anon: 3 kB\n"); err != nil || n != 5<<10 {
-		t.Errorf("%d, %v", n, err)
+	m, err = parseMemory("00400000-7ffd [rollup]\nRss:     900 kB\nPss:     5 kB\nPss_Anon: 3 kB\n")
+	if want := (Memory{5 << 10, 3 << 10}); err != nil || m != want {
+		t.Errorf("%+v, %v", m, err)
 	}
-	if _, err := pss("Rss: 900 kB\n"); err == nil {
+	if _, err := parseMemory("Rss: 900 kB\n"); err == nil {
 		t.Error("no Pss was read")
 	}
 }

@@ -75,7 +75,7 @@ func (v *View) bars(name, title, subtitle, axis string, cells []result.Cell) *fi
 	var names []string
 	for _, c := range cells {
 		label := c.Target
-		if c.Target == v.baseline {
+		if slices.Contains(v.baselines, c.Target) {
 			label += " (baseline)"
 		}
 		names = append(names, label)

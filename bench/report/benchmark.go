@@ -16,6 +16,7 @@ Unit lost assume=exact
 Unit rest-pss-bytes assume=exact
 Unit load-pss-bytes assume=exact
 Unit idle-conn-pss-bytes assume=exact
+Unit idle-conn-anon-bytes assume=exact
 `
 
 // Benchmark writes the report as Go benchmark lines, one for each round, which
@@ -36,7 +37,11 @@ func Benchmark(w io.Writer, r *result.Report) error {
 			fmt.Fprintf(buffer, "%s 1 %d ns/op\n", line("Start", t, ""), took)
 		}
 		if t.IdleConnections > 0 {
-			fmt.Fprintf(buffer, "%s %d %.0f idle-conn-pss-bytes\n", line("IdleConnection", t, ""), t.IdleConnections, t.IdleMemory())
+			fmt.Fprintf(buffer, "%s %d %.0f idle-conn-pss-bytes", line("IdleConnection", t, ""), t.IdleConnections, t.IdleMemory())
+			if t.AnonymousAtRest > 0 {
+				fmt.Fprintf(buffer, " %.0f idle-conn-anon-bytes", t.IdleAnonymous())
+			}
+			fmt.Fprintln(buffer)
 		}
 		if t.MemoryAtRest > 0 || t.MemoryAfterLoad > 0 {
 			fmt.Fprintf(buffer, "%s 1 %d rest-pss-bytes %d load-pss-bytes\n", line("Memory", t, ""), t.MemoryAtRest, t.MemoryAfterLoad)

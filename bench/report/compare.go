@@ -93,7 +93,7 @@ func Compare(w io.Writer, older, newer *result.Report, baseline string) error {
 		return err
 	}
 	for _, load := range n.loads() {
-		if err := write(load.Name(), loadChanges(o, n, load)); err != nil {
+		if err := write(load.Name(), loadChanges(o, n, load, baseline)); err != nil {
 			return err
 		}
 		for _, line := range lostChanges(o, n, load) {
@@ -140,7 +140,7 @@ func compared(target string, m metric, what string, a, b []float64) change {
 }
 
 // loadChanges compares the targets that both reports have under a load.
-func loadChanges(older, newer *View, load result.Load) []change {
+func loadChanges(older, newer *View, load result.Load, baseline string) []change {
 	compare, relate := []metric{rate, cpu, p50, p99, p999}, []metric{rate, cpu}
 	if load.Rate > 0 { // which the harness has set
 		compare, relate = compare[1:], relate[1:]
@@ -154,17 +154,17 @@ func loadChanges(older, newer *View, load result.Load) []change {
 		for _, m := range compare {
 			changes = append(changes, compared(b.Target, m, m.name, m.values(a), m.values(b)))
 		}
-		if newer.baseline == "" || b.Target == newer.baseline {
+		if baseline == "" || b.Target == baseline {
 			continue
 		}
-		baseA, okA := older.cell(newer.baseline, load)
-		baseB, okB := newer.cell(newer.baseline, load)
+		baseA, okA := older.cell(baseline, load)
+		baseB, okB := newer.cell(baseline, load)
 		if !okA || !okB {
 			continue
 		}
 		for _, m := range relate {
 			relative := metric{format: ratioText, moreIsBetter: m.moreIsBetter}
-			what := map[string]string{rate.name: "requests/s ÷ ", cpu.name: "CPU ÷ "}[m.name] + newer.baseline
+			what := map[string]string{rate.name: "requests/s ÷ ", cpu.name: "CPU ÷ "}[m.name] + baseline
 			changes = append(changes, compared(b.Target, relative, what,
 				stat.Ratios(m.values(a), m.values(baseA)), stat.Ratios(m.values(b), m.values(baseB))))
 		}

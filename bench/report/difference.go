@@ -121,7 +121,7 @@ func memoryChanges(older, newer *result.Report) []string {
 		for _, m := range []struct {
 			what     string
 			old, new int64
-		}{{"at rest", p.old.MemoryAtRest, p.new.MemoryAtRest}, {"after the load", p.old.MemoryAfterLoad, p.new.MemoryAfterLoad}, {"with idle connections", p.old.MemoryIdle, p.new.MemoryIdle}} {
+		}{{"at rest", p.old.MemoryAtRest, p.new.MemoryAtRest}, {"after the load", p.old.MemoryAfterLoad, p.new.MemoryAfterLoad}, {"with idle connections", p.old.MemoryIdle, p.new.MemoryIdle}, {"with idle connections, anonymous,", p.old.AnonymousIdle, p.new.AnonymousIdle}} {
 			if m.old > 0 && m.new > 0 && math.Abs(float64(m.new)/float64(m.old)-1) >= memoryStep {
 				lines = append(lines, fmt.Sprintf("%s %s took %s MiB, now %s (read once each: the noise is not known)", p.new.Name, m.what, mebibytes(float64(m.old)), mebibytes(float64(m.new))))
 			}

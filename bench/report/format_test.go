@@ -129,7 +129,7 @@ func TestPairs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := v.ratio(twice, cpu), (stat.Spread{N: 4, Median: 2, Low: 2, High: 2}); got != want {
+	if got, want := v.references(twice.Load)[0].ratio(twice, cpu), (stat.Spread{N: 4, Median: 2, Low: 2, High: 2}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

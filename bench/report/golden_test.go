@@ -50,9 +50,9 @@ func read(t *testing.T, name string) *result.Report {
 	return r
 }
 
-func view(t *testing.T, name, baseline string) *View {
+func view(t *testing.T, name string, baselines ...string) *View {
 	t.Helper()
-	v, err := New(read(t, name), baseline)
+	v, err := New(read(t, name), baselines...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestTableWithoutBaseline(t *testing.T) {
 func TestMarkdown(t *testing.T) {
 	t.Parallel()
 	golden(t, "page.golden.md", func(w io.Writer) error {
-		return view(t, "sample", "constant-2").Markdown(w, []string{"plots/rate.svg"})
+		return view(t, "sample", "constant-2", "nginx-lua").Markdown(w, []string{"plots/rate.svg"})
 	})
 }
 

@@ -63,5 +63,8 @@ func (v *View) terms(load result.Load) string {
 	if load.Rate > 0 {
 		loop = fmt.Sprintf("open loop, %s requests/s due", whole(load.Rate))
 	}
+	if load.Beside > 0 {
+		loop += fmt.Sprintf(", beside %s idle connections", whole(float64(load.Beside)))
+	}
 	return fmt.Sprintf("%s; rounds: %s of %v after %v, in alternation", loop, text, load.Round, load.Warmup)
 }

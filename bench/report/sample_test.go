@@ -63,6 +63,7 @@ func sample(seed uint64, factor, drift float64) *result.Report {
 		with(func(l *result.Load) { l.Workload, l.Keys = "increment-uniform", 1000 }),
 		with(func(l *result.Load) { l.Workload, l.Keys = "increment-uniform", 1000000 }),
 		with(func(l *result.Load) { l.Rate = 20000 }),
+		with(func(l *result.Load) { l.Beside = 10000 }),
 	}
 	for _, k := range kinds() {
 		for range 5 {
@@ -72,6 +73,8 @@ func sample(seed uint64, factor, drift float64) *result.Report {
 		k.MemoryAfterLoad = int64(float64(k.MemoryAtRest) * 1.15)
 		if k.Name != "fastapi-global" { // one that was not weighed
 			k.IdleConnections, k.MemoryIdle = 1000, k.MemoryAtRest+int64(1000*(9+k.user/20)*1024)
+			k.AnonymousAtRest = k.MemoryAtRest / 2
+			k.AnonymousIdle = k.AnonymousAtRest + int64(1000*(8+k.user/20)*1024)
 		}
 		r.Targets = append(r.Targets, k.Target)
 		if k.Name[:6] == "fondue" {

@@ -9,7 +9,7 @@ import (
 
 // legend says what the figures are, wherever they are shown.
 const legend = "Figures are medians over the rounds (lowest–highest). CPU is that of the server's processes alone, and the generator's stands beside it. " +
-	"÷ is the ratio to the baseline's round of the same turn."
+	"÷ is the ratio to what it names, of rounds of the same turn."
 
 // Table writes the report for a terminal.
 func (v *View) Table(w io.Writer) error {

@@ -11,28 +11,31 @@ import (
 	"strings"
 
 	"github.com/fondue-server/fondue/bench/result"
-	"github.com/fondue-server/fondue/bench/stat"
 )
 
-// View is a report, seen from a baseline.
+// View is a report, seen from its baselines.
 type View struct {
-	report   *result.Report
-	baseline string
+	report    *result.Report
+	baselines []string
 }
 
 // New refuses a baseline that was not measured; "" is none.
-func New(r *result.Report, baseline string) (*View, error) {
-	if baseline == "" {
-		return &View{report: r}, nil
-	}
+func New(r *result.Report, baselines ...string) (*View, error) {
 	var names []string
 	for _, t := range r.Targets {
 		names = append(names, t.Name)
 	}
-	if !slices.Contains(names, baseline) {
-		return nil, fmt.Errorf("baseline %q is not in the report; choose one of %s", baseline, strings.Join(names, ", "))
+	v := &View{report: r}
+	for _, b := range baselines {
+		switch {
+		case b == "" || slices.Contains(v.baselines, b):
+		case !slices.Contains(names, b):
+			return nil, fmt.Errorf("baseline %q is not in the report; choose one of %s", b, strings.Join(names, ", "))
+		default:
+			v.baselines = append(v.baselines, b)
+		}
 	}
-	return &View{report: r, baseline: baseline}, nil
+	return v, nil
 }
 
 // loads returns each load once, in the order of the report.
@@ -79,13 +82,4 @@ func (v *View) target(name string) result.Target {
 		}
 	}
 	return result.Target{Name: name}
-}
-
-// ratio is that of a cell's rounds to the baseline's, pair by pair.
-func (v *View) ratio(c result.Cell, m metric) stat.Spread {
-	base, ok := v.cell(v.baseline, c.Load)
-	if !ok {
-		return stat.Of(nil)
-	}
-	return stat.Of(stat.Ratios(m.values(c), m.values(base)))
 }

@@ -51,6 +51,10 @@ type Target struct {
 	// do nothing. Both are 0 where it was not read.
 	MemoryIdle      int64 `json:"memory_idle,omitempty"`
 	IdleConnections int   `json:"idle_connections,omitempty"`
+	// Anonymous is the part of either that is no file's: heap, stacks, and what an
+	// allocator keeps. It is the most that the heap can be.
+	AnonymousAtRest int64 `json:"anonymous_at_rest,omitempty"`
+	AnonymousIdle   int64 `json:"anonymous_idle,omitempty"`
 }
 
 // IdleMemory is what an idle connection takes of the PSS, in bytes; NaN where it was
@@ -60,6 +64,14 @@ func (t Target) IdleMemory() float64 {
 		return math.NaN()
 	}
 	return float64(t.MemoryIdle-t.MemoryAtRest) / float64(t.IdleConnections)
+}
+
+// IdleAnonymous is the same of the anonymous part.
+func (t Target) IdleAnonymous() float64 {
+	if t.IdleConnections == 0 || t.AnonymousAtRest == 0 {
+		return math.NaN()
+	}
+	return float64(t.AnonymousIdle-t.AnonymousAtRest) / float64(t.IdleConnections)
 }
 
 // Skipped is a target that could not run here.
@@ -74,12 +86,13 @@ type Load struct {
 	Keys        int           `json:"keys"`
 	Bytes       int           `json:"bytes,omitempty"` // of a value
 	Connections int           `json:"connections"`
-	Network     string        `json:"network"`        // "tcp" or "unix"
-	KeepAlive   bool          `json:"keep_alive"`     // false: a connection for each request
-	Pipeline    int           `json:"pipeline"`       // requests on the way in one connection, 1 and more
-	Rate        float64       `json:"rate,omitempty"` // requests a second of an open loop; 0: a closed one
-	Round       time.Duration `json:"round"`          // nanoseconds, measured time of a round
-	Warmup      time.Duration `json:"warmup"`         // nanoseconds before it
+	Beside      int           `json:"beside,omitempty"` // idle connections that are open meanwhile
+	Network     string        `json:"network"`          // "tcp" or "unix"
+	KeepAlive   bool          `json:"keep_alive"`       // false: a connection for each request
+	Pipeline    int           `json:"pipeline"`         // requests on the way in one connection, 1 and more
+	Rate        float64       `json:"rate,omitempty"`   // requests a second of an open loop; 0: a closed one
+	Round       time.Duration `json:"round"`            // nanoseconds, measured time of a round
+	Warmup      time.Duration `json:"warmup"`           // nanoseconds before it
 }
 
 // Name tells loads apart, for people and for comparison of two reports.
@@ -93,6 +106,9 @@ func (l Load) Name() string {
 	}
 	if l.Pipeline > 1 {
 		name += fmt.Sprintf("/pipeline=%d", l.Pipeline)
+	}
+	if l.Beside > 0 {
+		name += fmt.Sprintf("/beside-idle=%d", l.Beside)
 	}
 	if l.Network != "tcp" {
 		name += "/" + l.Network

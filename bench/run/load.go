@@ -22,10 +22,24 @@ type seat struct {
 	unknown      bool    // a generator ended without its count
 }
 
-// measureLoad runs all rounds of one load. first is the run's first load, after
-// which memory is read.
-func (r *runner) measureLoad(ctx context.Context, l result.Load, first bool) {
-	r.progress.printf("%s: starting the targets", l.Name())
+// groups puts loads together whose rounds alternate.
+func groups(loads []result.Load) (all [][]result.Load) {
+	for i, l := range loads {
+		before := loads[max(0, i-1)]
+		before.Beside = l.Beside
+		if i > 0 && before == l {
+			all[len(all)-1] = append(all[len(all)-1], l)
+		} else {
+			all = append(all, []result.Load{l})
+		}
+	}
+	return all
+}
+
+// measureLoads runs all rounds of loads that alternate. first says that they are the
+// run's first ones; memory is read after the very first.
+func (r *runner) measureLoads(ctx context.Context, loads []result.Load, first bool) {
+	r.progress.printf("%s: starting the targets", loads[0].Name())
 	var seats []*seat
 	defer func() {
 		for _, s := range seats {
@@ -35,31 +49,16 @@ func (r *runner) measureLoad(ctx context.Context, l result.Load, first bool) {
 		}
 	}()
 	for _, s := range r.sides {
-		if ctx.Err() != nil {
-			return
-		}
-		one, err := r.start(ctx, s)
-		if err != nil {
-			if ctx.Err() == nil {
-				r.fail(s.described.Name, "starting for "+l.Name(), err)
+		for _, l := range loads {
+			if ctx.Err() != nil {
+				return
 			}
-			r.progress.drop(r.config.Rounds)
-			continue
-		}
-		requests, reason := requests(one, l)
-		if reason != "" {
-			r.progress.printf("%s: left out of %s: %s", s.described.Name, l.Name(), reason)
-			r.progress.drop(r.config.Rounds)
-			if err := one.end(); err != nil {
-				r.fail(s.described.Name, "stopping", err)
+			if one := r.sit(ctx, s, l); one != nil {
+				seats = append(seats, one)
+			} else {
+				r.progress.drop(r.config.Rounds)
 			}
-			continue
 		}
-		seats = append(seats, &seat{
-			side: s, server: one, requests: requests,
-			cell:         result.Cell{Target: s.described.Name, Load: l},
-			acknowledged: make([]int64, l.Keys),
-		})
 	}
 	for round := range r.config.Rounds {
 		order := slices.Clone(seats)
@@ -72,8 +71,36 @@ func (r *runner) measureLoad(ctx context.Context, l result.Load, first bool) {
 			}
 		}
 	}
-	for _, s := range seats {
-		r.finish(ctx, s, first)
+	for _, l := range loads {
+		for _, s := range seats {
+			if s.cell.Load == l {
+				r.finish(ctx, s, first && l == loads[0])
+			}
+		}
+	}
+}
+
+// sit starts a server for a load; nil where it cannot be had.
+func (r *runner) sit(ctx context.Context, s *side, l result.Load) *seat {
+	one, err := r.start(ctx, s)
+	if err != nil {
+		if ctx.Err() == nil {
+			r.fail(s.described.Name, "starting for "+l.Name(), err)
+		}
+		return nil
+	}
+	requests, reason := requests(one, l)
+	if reason != "" {
+		r.progress.printf("%s: left out of %s: %s", s.described.Name, l.Name(), reason)
+		if err := one.end(); err != nil {
+			r.fail(s.described.Name, "stopping", err)
+		}
+		return nil
+	}
+	return &seat{
+		side: s, server: one, requests: requests,
+		cell:         result.Cell{Target: s.described.Name, Load: l},
+		acknowledged: make([]int64, l.Keys),
 	}
 }
 
@@ -128,6 +155,9 @@ func (r *runner) round(ctx context.Context, s *seat, n int) {
 	}
 	s.cell.Rounds = append(s.cell.Rounds, outcome.Round)
 	r.progress.round(s.cell, n, outcome.FirstError)
+	if outcome.HungUp > 0 {
+		r.fail(name, l.Name(), fmt.Errorf("it has closed %d of the idle connections", outcome.HungUp))
+	}
 }
 
 // finish reads memory and counters after the last round.
@@ -135,10 +165,11 @@ func (r *runner) finish(ctx context.Context, s *seat, first bool) {
 	name, l := s.side.described.Name, s.cell.Load
 	if first && !s.broken && ctx.Err() == nil {
 		pause(ctx, r.config.Settle)
-		var err error
-		if s.side.described.MemoryAfterLoad, err = weigh(s.server); err != nil {
+		weight, err := weigh(s.server)
+		if err != nil {
 			r.fail(name, "memory after "+l.Name(), err)
 		}
+		s.side.described.MemoryAfterLoad = weight.PSS
 	}
 	switch {
 	case !load.Counts(l.Workload):

@@ -4,7 +4,8 @@
 // Every load meets fresh servers, so that none pays for the keys of another. All
 // targets of a load are up at the same time, and its rounds alternate between
 // them, the order turned in every other one (A B C, C B A): a drift of the machine
-// meets all alike, and the n-th rounds of two targets are a pair.
+// meets all alike, and the n-th rounds of two targets are a pair. So are those of
+// loads that differ in their idle connections alone, each with servers of its own.
 package run
 
 import (
@@ -65,11 +66,11 @@ func Run(ctx context.Context, c Config) (*result.Report, error) {
 	}
 	r.measureStart(ctx)
 	r.progress.total = len(c.Loads) * c.Rounds * len(r.sides)
-	for i, l := range c.Loads {
+	for i, together := range groups(c.Loads) {
 		if ctx.Err() != nil {
 			break
 		}
-		r.measureLoad(ctx, l, i == 0)
+		r.measureLoads(ctx, together, i == 0)
 	}
 	for _, s := range r.sides {
 		if len(s.described.Command) > 0 { // it has run at least once

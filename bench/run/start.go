@@ -46,30 +46,31 @@ func (r *runner) startOnce(ctx context.Context, s *side, last bool) (err error) 
 		return nil
 	}
 	pause(ctx, r.config.Settle)
-	s.described.MemoryAtRest, err = weigh(one)
+	rest, err := weigh(one)
 	if err != nil {
 		return err
 	}
+	s.described.MemoryAtRest, s.described.AnonymousAtRest = rest.PSS, rest.Anonymous
 	r.progress.printf("%s: %.1f MB at rest", s.described.Name, float64(s.described.MemoryAtRest)/1e6)
 	if r.config.Idle == 0 || one.Address() == "" {
 		return nil
 	}
-	bytes, err := r.weighIdle(ctx, one, r.config.Idle)
+	weight, err := r.weighIdle(ctx, one, r.config.Idle)
 	if err != nil && ctx.Err() == nil { // it can be measured in every other way
 		r.progress.printf("%s: %d idle connections were not weighed: %v", s.described.Name, r.config.Idle, err)
 	}
 	if err == nil {
-		s.described.IdleConnections, s.described.MemoryIdle = r.config.Idle, bytes
-		r.progress.printf("%s: %.1f KiB an idle connection", s.described.Name, s.described.IdleMemory()/1024)
+		s.described.IdleConnections, s.described.MemoryIdle, s.described.AnonymousIdle = r.config.Idle, weight.PSS, weight.Anonymous
+		r.progress.printf("%s: %.1f KiB an idle connection, its heap %.1f at most", s.described.Name, s.described.IdleMemory()/1024, s.described.IdleAnonymous()/1024)
 	}
 	return nil
 }
 
-// weigh is the PSS of a server's processes.
-func weigh(s *server) (int64, error) {
+// weigh is the memory of a server's processes.
+func weigh(s *server) (proc.Memory, error) {
 	pids, err := s.PIDs()
 	if err != nil {
-		return 0, err
+		return proc.Memory{}, err
 	}
-	return proc.PSS(pids)
+	return proc.ReadMemory(pids)
 }
