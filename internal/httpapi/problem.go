@@ -98,7 +98,9 @@ func (a *API) problemOf(err error) *problem {
 // is closed after it.
 func (a *API) HandleError(ctx *fasthttp.RequestCtx, err error) {
 	ctx.SetConnectionClose()
-	writeProblem(ctx, a.problemOfProtocol(err))
+	reply := answer{body: ctx.Response.SwapBody(nil)}
+	reply.refuse(a.problemOfProtocol(err))
+	reply.writeTo(&ctx.Response)
 }
 
 // problemOfProtocol has a sentence of our own for each error that fasthttp
@@ -153,19 +155,4 @@ func (a *API) bodyTooLarge() *problem {
 		fmt.Sprintf("a body may have %d bytes, and a value %d; --max-value of the server sets both",
 			MaxBody(a.commands.MaxValue()), a.commands.MaxValue()),
 	}
-}
-
-var typeProblem = []byte("application/problem+json")
-
-func writeProblem(ctx *fasthttp.RequestCtx, p *problem) {
-	ctx.Response.SetStatusCode(p.status)
-	ctx.Response.Header.SetContentTypeBytes(typeProblem)
-	b := ctx.Response.SwapBody(nil)[:0]
-	b = append(b, `{"type":"about:blank","title":`...)
-	b = command.AppendString(b, []byte(fasthttp.StatusMessage(p.status)))
-	b = append(b, `,"status":`...)
-	b = appendInt(b, int64(p.status))
-	b = append(b, `,"detail":`...)
-	b = command.AppendString(b, []byte(p.detail))
-	ctx.Response.SwapBody(append(b, '}'))
 }
