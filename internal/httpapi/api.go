@@ -112,7 +112,7 @@ func (r *request) end() {
 		r.ctx.Response.SetBodyRaw(r.raw)
 	}
 	r.ctx, r.query, r.file, r.raw = nil, nil, nil, nil
-	r.params, r.cond, r.answer = params{}, command.Condition{}, answer{}
+	r.params, r.cond, r.body = params{}, command.Condition{}, nil
 }
 
 // refuse makes a problem the answer, and counts what it is about.
