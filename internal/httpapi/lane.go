@@ -6,7 +6,6 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/fondue-server/fondue/internal/command"
 	"github.com/fondue-server/fondue/internal/metrics"
 	"github.com/fondue-server/fondue/internal/plainhttp"
 )
@@ -72,76 +71,4 @@ func (l *Lane) Answer(out []byte, q *plainhttp.Request, closing bool, now time.T
 	done = Done{Kind: kindOf[which], Status: c.status, Size: len(c.body), Close: closing || q.Close}
 	l.opening.date(now)
 	return c.appendTo(out, &l.opening, done.Close), done, true
-}
-
-// opening is how responses begin, up to the Content-Length.
-type opening struct {
-	second int64  // of the date, since 1970; 0: there is none yet
-	common []byte // Server and Date
-	ok     []byte // all of it for JSON with status 200
-}
-
-// date puts the date in, where another one is.
-func (o *opening) date(now time.Time) {
-	second := now.Unix()
-	if second == o.second {
-		return
-	}
-	o.second = second
-	o.common = append(o.common[:0], "Server: "+ServerName+"\r\nDate: "...)
-	o.common = fasthttp.AppendHTTPDate(o.common, now)
-	o.common = append(o.common, "\r\n"...)
-	o.ok = o.appendFor(o.ok[:0], statusOK, typeJSON)
-}
-
-// appendFor appends the opening for a status and a media type.
-func (o *opening) appendFor(out []byte, status int, media []byte) []byte {
-	out = append(out, "HTTP/1.1 "...)
-	out = appendInt(out, int64(status))
-	out = append(out, ' ')
-	out = append(out, fasthttp.StatusMessage(status)...)
-	out = append(out, "\r\n"...)
-	out = append(out, o.common...)
-	if media != nil {
-		out = appendField(out, "Content-Type", media)
-	}
-	return append(out, "Content-Length: "...)
-}
-
-func appendField[Name string | []byte](out []byte, name Name, value []byte) []byte {
-	out = append(out, name...)
-	out = append(out, ": "...)
-	out = append(out, value...)
-	return append(out, "\r\n"...)
-}
-
-// appendTo appends the answer as fasthttp sends what writeTo has written.
-func (a *answer) appendTo(out []byte, o *opening, closes bool) []byte {
-	if a.status == statusOK {
-		out = append(out, o.ok...) // there is nothing but JSON
-	} else {
-		out = o.appendFor(out, a.status, a.media)
-	}
-	out = appendInt(out, int64(len(a.body)))
-	out = append(out, "\r\n"...)
-	if a.evicted > 0 {
-		out = append(out, "Fondue-Evicted: "...)
-		out = appendInt(out, int64(a.evicted))
-		out = append(out, "\r\n"...)
-	}
-	if a.version != (command.Version{}) {
-		out = append(out, "ETag: "...)
-		out = appendTag(out, a.version)
-		out = append(out, "\r\n"...)
-	}
-	if a.left > 0 {
-		out = append(out, "Fondue-TTL: "...)
-		out = command.AppendSeconds(out, a.left)
-		out = append(out, "\r\n"...)
-	}
-	if closes {
-		out = append(out, "Connection: close\r\n"...)
-	}
-	out = append(out, "\r\n"...)
-	return append(out, a.body...)
 }
