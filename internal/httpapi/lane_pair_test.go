@@ -30,7 +30,8 @@ type pair struct {
 }
 
 func newPair(t testing.TB) *pair {
-	p := &pair{t: t, lane: New(newCommands(t), noFault(t)), server: New(newCommands(t), noFault(t))}
+	small := func() *API { return New(newCommandsOf(t, shm.MinSize, shm.Policy{}), noFault(t)) }
+	p := &pair{t: t, lane: small(), server: small()}
 	p.front = p.lane.NewLane()
 	return p
 }
