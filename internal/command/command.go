@@ -26,7 +26,7 @@ type Commands struct {
 	store    *shm.Store
 	policy   shm.Policy
 	pid      int
-	draining atomic.Bool
+	draining *atomic.Bool // one for Brief, too
 
 	turns    [turns]turn
 	seed     maphash.Seed  // of the hash that tells a key's turn
@@ -46,12 +46,22 @@ func New(region *shm.Region, store *shm.Store, policy shm.Policy, pid int) *Comm
 	store.SetPolicy(policy)
 	c := &Commands{
 		region: region, store: store, policy: policy, pid: pid,
-		seed: maphash.MakeSeed(), patience: patchPatience,
+		draining: new(atomic.Bool), seed: maphash.MakeSeed(), patience: patchPatience,
 	}
 	for i := range c.turns {
 		c.turns[i] = make(turn, 1)
 	}
 	return c
+}
+
+// Brief returns the same commands for somebody who has others waiting. One on a key
+// that would have to wait for a lock, to make room or to copy a long value ends with
+// shm.ErrBusy, or with shm.ErrFull: it has changed and counted nothing then, and the
+// commands themselves do it.
+func (c *Commands) Brief() *Commands {
+	b := *c
+	b.store = c.store.Brief()
+	return &b
 }
 
 // MaxValue is how many bytes a value may have.

@@ -16,22 +16,25 @@ var ErrUnchanged = errors.New("the key is as the caller knows it")
 // Item.Bytes. Errors: shm.ErrNotFound; shm.ErrCondition when the key is not
 // there or not of the version that has to be; ErrUnchanged, with which the Item
 // is whole.
-func (c *Commands) Get(dst, key []byte, cond Condition) (Item, error) {
-	item, err := c.store.Read(dst, key)
+func (c *Commands) Get(dst, key []byte, cond Condition) (item Item, err error) {
+	item, err = c.store.Read(dst, key)
 	if err != nil && !errors.Is(err, shm.ErrNotFound) {
-		return Item{}, err
+		return item, err
 	}
 	c.store.CountLookup(err == nil)
-	if err != nil {
-		item = Item{}
-	}
 	switch {
+	case isNone(&cond): // most reads: nothing to compare
+		return item, err
 	case !holds(Condition{Present: cond.Present, Match: cond.Match}, item.Version):
 		return Item{}, shm.ErrCondition
 	case !holds(Condition{Absent: cond.Absent, Not: cond.Not}, item.Version):
 		return item, ErrUnchanged
 	}
 	return item, err
+}
+
+func isNone(cond *Condition) bool {
+	return !cond.Present && !cond.Absent && cond.Match == nil && cond.Not == nil
 }
 
 // holds says whether a condition is true of a key that has version v, the zero

@@ -28,6 +28,7 @@ var hotRequests = []string{
 	"POST /v1/keys/expiring/increment?ttl=1h",
 	"GET /v1/keys/expiring",
 	"GET /v1/keys/small",
+	"GET /v1/keys/hundred",
 	"HEAD /v1/keys/small",
 	"GET /v1/keys/large",
 	"GET /healthz",
@@ -74,7 +75,7 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 func newHotAPI(t testing.TB) *API {
 	t.Helper()
 	api := New(newCommands(t), noFault(t))
-	for key, text := range map[string]string{"small": `{"a":1}`, "large": `"` + strings.Repeat("x", 100000) + `"`} {
+	for key, text := range map[string]string{"small": `{"a":1}`, "hundred": `"` + strings.Repeat("x", 98) + `"`, "large": `"` + strings.Repeat("x", 100000) + `"`} {
 		ctx := newRequestOf(t, "PUT /v1/keys/"+key+" HTTP/1.1\r\nHost: a\r\nContent-Length: "+itoa(len(text))+"\r\n\r\n"+text)
 		if api.Handle(ctx); ctx.Response.StatusCode() != 201 {
 			t.Fatalf("%s: %d %s", key, ctx.Response.StatusCode(), ctx.Response.Body())

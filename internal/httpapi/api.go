@@ -32,21 +32,17 @@ func New(commands *command.Commands, fault func(error)) *API {
 	return &API{
 		commands: commands,
 		fault:    fault,
-		requests: sync.Pool{New: func() any { return new(request) }},
+		requests: sync.Pool{New: func() any { return &request{call: call{commands: commands}} }},
 	}
 }
 
-// request is a decoded request. It lives from route to reply, and its slices
-// point into ctx or into scratch.
+// request is a decoded request that fasthttp has read. It lives from route to reply,
+// and its slices point into ctx or into scratch.
 type request struct {
-	ctx    *fasthttp.RequestCtx
-	method method
-	query  []byte // undecoded
-	params
-	scratch [shm.MaxKey]byte // holds key, or prefix, when it had to be decoded
-	text    [64]byte         // of a parameter, and later of a field of the response
-	file    *asset.File      // that the path names
-	cond    command.Condition
+	ctx *fasthttp.RequestCtx
+	call
+	file *asset.File // that the path names
+	raw  []byte      // the body of the response instead of the answer's, not copied
 	// What If-Match and If-None-Match name. Their memory outlives the request.
 	match, none []command.Version
 }
@@ -57,7 +53,7 @@ func (a *API) Handle(ctx *fasthttp.RequestCtx) metrics.Kind {
 	r.begin(ctx)
 	which, err := a.serve(r)
 	if err != nil {
-		a.refuse(ctx, err)
+		a.refuse(r, err)
 	}
 	r.end()
 	a.requests.Put(r)
@@ -75,16 +71,17 @@ func (a *API) Expect(ctx *fasthttp.RequestCtx) (status int, kind metrics.Kind) {
 	if err == nil {
 		err = r.readHead(which)
 	}
-	r.end()
 	if err == nil && ctx.Request.Header.ContentLength() > MaxBody(a.commands.MaxValue()) {
 		err = a.bodyTooLarge()
 	}
-	if err == nil {
-		return fasthttp.StatusContinue, kindOf[which]
+	status = fasthttp.StatusContinue
+	if err != nil {
+		a.refuse(r, err)
+		ctx.SetConnectionClose()
+		status = r.status
 	}
-	a.refuse(ctx, err)
-	ctx.SetConnectionClose()
-	return ctx.Response.StatusCode(), kindOf[which]
+	r.end()
+	return status, kindOf[which]
 }
 
 // readHead reads all that comes before the body of a request that may have one.
@@ -105,28 +102,30 @@ func (r *request) readHead(which route) error {
 
 func (r *request) begin(ctx *fasthttp.RequestCtx) {
 	r.ctx = ctx
-	r.method = methodOf(ctx.Request.Header.Method())
-	r.params = params{by: 1}
+	r.call.begin(methodOf(ctx.Request.Header.Method()), ctx.Response.SwapBody(nil))
 }
 
-// end lets go of what belongs to the context.
+// end writes the answer, and lets go of what belongs to the context.
 func (r *request) end() {
-	r.ctx, r.query, r.file = nil, nil, nil
-	r.params, r.cond = params{}, command.Condition{}
+	r.writeTo(&r.ctx.Response)
+	if r.raw != nil {
+		r.ctx.Response.SetBodyRaw(r.raw)
+	}
+	r.ctx, r.query, r.file, r.raw = nil, nil, nil, nil
+	r.params, r.cond, r.body = params{}, command.Condition{}, nil
 }
 
-func (a *API) refuse(ctx *fasthttp.RequestCtx, err error) {
+// refuse makes a problem the answer, and counts what it is about.
+func (a *API) refuse(r *request, err error) {
 	p := a.problemOf(err)
-	if errors.Is(err, command.ErrContended) || errors.Is(err, shm.ErrLocked) {
-		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
-	}
 	if p.status == fasthttp.StatusInsufficientStorage {
 		a.commands.CountFull()
 	}
 	if p.status == fasthttp.StatusInternalServerError {
 		a.fault(err)
 	}
-	writeProblem(ctx, p)
+	r.answer.refuse(p)
+	r.retry = errors.Is(err, command.ErrContended) || errors.Is(err, shm.ErrLocked)
 }
 
 // admit finds the route of a request, and refuses what its header alone tells
@@ -145,6 +144,9 @@ func (r *request) admit() (route, error) {
 	}
 	r.query = query
 	which := r.route(path)
+	if which == routeNone {
+		which = r.routeFile(path)
+	}
 	if allowed[which]&r.method == 0 {
 		if err := r.refuseMethod(which, path); err != nil {
 			return which, err
@@ -175,20 +177,12 @@ func (a *API) run(r *request, which route) error {
 	// Called by name, not through a table: a request that is passed to a
 	// function value would be moved to the heap.
 	switch which {
-	case routeIncrement:
-		return a.increment(r)
-	case routeReport:
-		return a.report(r)
-	case routeReset:
-		return a.reset(r)
-	case routeCount:
-		return a.count(r)
+	case routeIncrement, routeReport, routeReset, routeCount, routeKeyIncrement, routeHealth, routeReady:
+		return r.call.run(which)
 	case routeArgs:
 		return a.args(r)
 	case routeKey:
 		return a.key(r)
-	case routeKeyIncrement:
-		return a.keyIncrement(r)
 	case routeKeys:
 		return a.keys(r)
 	case routeBatch:
@@ -201,21 +195,7 @@ func (a *API) run(r *request, which route) error {
 		return a.status(r)
 	case routeMetrics:
 		return a.metrics(r)
-	case routeHealth:
-		return a.health(r)
-	case routeReady:
-		return a.ready(r)
 	default:
 		return r.replyFile()
 	}
 }
-
-// reply makes body the JSON body of the response; body must come from
-// r.body(), which hands out the response's own buffer.
-func (r *request) reply(body []byte) error {
-	r.ctx.Response.SwapBody(body)
-	r.ctx.Response.Header.SetContentTypeBytes(typeJSON)
-	return nil
-}
-
-func (r *request) body() []byte { return r.ctx.Response.SwapBody(nil)[:0] }

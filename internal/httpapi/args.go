@@ -7,14 +7,14 @@ func (a *API) args(r *request) error {
 			return err
 		}
 		effect, err := a.commands.SetArgs(r.ctx.Request.Body())
-		r.tellEvicted(effect.Evicted)
+		r.evicted = effect.Evicted
 		if err != nil {
 			return err
 		}
 	} else if err := r.parseQuery(0); err != nil {
 		return err
 	}
-	b, err := a.commands.Args(append(r.body(), `{"args":`...))
+	b, err := a.commands.Args(append(r.body, `{"args":`...))
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (a *API) batch(r *request) error {
 	if err != nil {
 		return err
 	}
-	b := append(r.body(), `{"results":[`...)
+	b := append(r.body, `{"results":[`...)
 	evicted, i := 0, 0
 	a.commands.Batch(operations, func(result command.Result) {
 		if i > 0 {
@@ -29,7 +29,7 @@ func (a *API) batch(r *request) error {
 		evicted += result.Effect.Evicted
 		i++
 	})
-	r.tellEvicted(evicted)
+	r.evicted = evicted
 	return r.reply(append(b, "]}"...))
 }
 

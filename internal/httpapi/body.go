@@ -62,7 +62,6 @@ func (m mediaSet) has(media []byte) bool {
 }
 
 var (
-	typeJSON       = []byte("application/json")
 	typeMergePatch = []byte("application/merge-patch+json")
 	typeForm       = []byte("application/x-www-form-urlencoded")
 	prefixKind     = []byte("application/")

@@ -41,8 +41,8 @@ func (r *request) readConditionsOfChange() error {
 
 // refuseConditions refuses what would make a change conditional, where no
 // condition is supported.
-func (r *request) refuseConditions() error {
-	if r.fields&(fieldMatch|fieldNone|fieldUnmodified) == 0 {
+func (c *call) refuseConditions() error {
+	if c.fields&(fieldMatch|fieldNone|fieldUnmodified) == 0 {
 		return nil
 	}
 	return errCondition

@@ -3,40 +3,40 @@ package httpapi
 import "github.com/fondue-server/fondue/internal/command"
 
 // increment answers /increment?key=&by=.
-func (a *API) increment(r *request) error {
-	if err := r.keyOrDefault(paramKey | paramBy); err != nil {
+func (c *call) increment() error {
+	if err := c.keyOrDefault(paramKey | paramBy); err != nil {
 		return err
 	}
-	if err := r.refuseConditions(); err != nil {
+	if err := c.refuseConditions(); err != nil {
 		return err
 	}
-	n, effect, err := a.commands.Increment(r.key, r.by, 0, 0)
-	r.tellEvicted(effect.Evicted)
+	n, effect, err := c.commands.Increment(c.key, c.by, 0, 0)
+	c.evicted = effect.Evicted
 	if err != nil {
 		return err
 	}
-	return r.replyKeyAnd(`,"count":`, n)
+	return c.replyKeyAnd(`,"count":`, n)
 }
 
 // replyKeyAnd replies {"key":KEY<member>N}.
-func (r *request) replyKeyAnd(member string, n int64) error {
-	b := append(r.body(), `{"key":`...)
-	b = command.AppendString(b, r.key)
+func (c *call) replyKeyAnd(member string, n int64) error {
+	b := append(c.body, `{"key":`...)
+	b = command.AppendString(b, c.key)
 	b = append(b, member...)
 	b = appendInt(b, n)
-	return r.reply(append(b, '}'))
+	return c.reply(append(b, '}'))
 }
 
 // report answers /report?key=.
-func (a *API) report(r *request) error {
-	if err := r.keyOrDefault(paramKey); err != nil {
+func (c *call) report() error {
+	if err := c.keyOrDefault(paramKey); err != nil {
 		return err
 	}
-	report, err := a.commands.Report(r.key)
+	report, err := c.commands.Report(c.key)
 	if err != nil {
 		return err
 	}
-	b := append(r.body(), `{"count":`...)
+	b := append(c.body, `{"count":`...)
 	if report.Present {
 		b = appendInt(b, report.Count)
 	} else {
@@ -44,48 +44,48 @@ func (a *API) report(r *request) error {
 	}
 	b = append(b, `,"current_process_id":`...)
 	b = appendInt(b, int64(report.PID))
-	return r.reply(append(b, '}'))
+	return c.reply(append(b, '}'))
 }
 
 // reset answers /reset?key=.
-func (a *API) reset(r *request) error {
-	if err := r.keyOrDefault(paramKey); err != nil {
+func (c *call) reset() error {
+	if err := c.keyOrDefault(paramKey); err != nil {
 		return err
 	}
-	if err := r.refuseConditions(); err != nil {
+	if err := c.refuseConditions(); err != nil {
 		return err
 	}
-	previous, err := a.commands.Reset(r.key)
+	previous, err := c.commands.Reset(c.key)
 	if err != nil {
 		return err
 	}
-	return r.replyKeyAnd(`,"count":0,"previous":`, previous)
+	return c.replyKeyAnd(`,"count":0,"previous":`, previous)
 }
 
 // count answers /count?key=.
-func (a *API) count(r *request) error {
-	if err := r.keyOrDefault(paramKey); err != nil {
+func (c *call) count() error {
+	if err := c.keyOrDefault(paramKey); err != nil {
 		return err
 	}
-	n, err := a.commands.Count(r.key)
+	n, err := c.commands.Count(c.key)
 	if err != nil {
 		return err
 	}
-	return r.reply(appendInt(r.body(), n))
+	return c.reply(appendInt(c.body, n))
 }
 
 // keyIncrement answers /v1/keys/{key}/increment?by=&init=&ttl=.
-func (a *API) keyIncrement(r *request) error {
-	if err := r.readKey(paramBy | paramInit | paramTTL); err != nil {
+func (c *call) keyIncrement() error {
+	if err := c.readKey(paramBy | paramInit | paramTTL); err != nil {
 		return err
 	}
-	if err := r.refuseConditions(); err != nil {
+	if err := c.refuseConditions(); err != nil {
 		return err
 	}
-	n, effect, err := a.commands.Increment(r.key, r.by, r.init, r.ttl)
-	r.tellEvicted(effect.Evicted)
+	n, effect, err := c.commands.Increment(c.key, c.by, c.init, c.ttl)
+	c.evicted = effect.Evicted
 	if err != nil {
 		return err
 	}
-	return r.replyKeyAnd(`,"value":`, n)
+	return c.replyKeyAnd(`,"value":`, n)
 }

@@ -26,14 +26,14 @@ func (r *request) replyFile() error {
 		header.Set(fasthttp.HeaderContentSecurityPolicy, r.file.Policy)
 	}
 	if known {
-		r.ctx.Response.SetStatusCode(fasthttp.StatusNotModified)
+		r.status = fasthttp.StatusNotModified
 		return nil
 	}
 	if form.Encoding != "" {
 		header.SetContentEncoding(form.Encoding)
 	}
 	header.SetContentType(r.file.Type)
-	r.ctx.Response.SetBodyRaw(form.Body)
+	r.raw = form.Body
 	return nil
 }
 

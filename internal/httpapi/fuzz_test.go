@@ -15,9 +15,9 @@ import (
 	"github.com/fondue-server/fondue/internal/command"
 )
 
-// answer runs one request on the handler and checks that it was answered by
+// mustAnswer runs one request on the handler and checks that it was answered by
 // JSON: a result or a problem.
-func answer(t *testing.T, api *API, method, target string) *fasthttp.RequestCtx {
+func mustAnswer(t *testing.T, api *API, method, target string) *fasthttp.RequestCtx {
 	ctx := new(fasthttp.RequestCtx)
 	ctx.Request.Header.SetMethod(method)
 	ctx.Request.Header.SetRequestURI(target)
@@ -49,12 +49,12 @@ func FuzzKeyPath(f *testing.F) {
 	}
 	api := New(newCommands(f), noFault(f))
 	f.Fuzz(func(t *testing.T, key string) {
-		answer(t, api, "GET", "/v1/keys/"+key)
-		answer(t, api, "POST", "/v1/keys/"+key+"/increment")
+		mustAnswer(t, api, "GET", "/v1/keys/"+key)
+		mustAnswer(t, api, "POST", "/v1/keys/"+key+"/increment")
 
 		path := "/v1/keys/" + url.PathEscape(key)
-		answer(t, api, "DELETE", path)
-		ctx := answer(t, api, "POST", path+"/increment")
+		mustAnswer(t, api, "DELETE", path)
+		ctx := mustAnswer(t, api, "POST", path+"/increment")
 		legal := len(key) >= 1 && len(key) <= 512
 		if status := ctx.Response.StatusCode(); (status == 200) != legal && status != 507 {
 			t.Fatalf("increment of %q: %d", key, status)
@@ -69,13 +69,13 @@ func FuzzKeyPath(f *testing.F) {
 				t.Fatalf("increment of %q: %s", key, ctx.Response.Body())
 			}
 			// The same key by the query is the same counter.
-			ctx = answer(t, api, "GET", "/reset?key="+url.QueryEscape(key))
+			ctx = mustAnswer(t, api, "GET", "/reset?key="+url.QueryEscape(key))
 			var reset struct{ Previous int64 }
 			if err := json.Unmarshal(ctx.Response.Body(), &reset); err != nil || reset.Previous != 1 {
 				t.Fatalf("reset of %q: %s", key, ctx.Response.Body())
 			}
 		}
-		answer(t, api, "DELETE", path)
+		mustAnswer(t, api, "DELETE", path)
 	})
 }
 
@@ -96,7 +96,7 @@ func FuzzQuery(f *testing.F) {
 	f.Add("POST", "/v1/batch")
 	api := New(newCommands(f), noFault(f))
 	f.Fuzz(func(t *testing.T, method, target string) {
-		answer(t, api, method, target)
+		mustAnswer(t, api, method, target)
 	})
 }
 
@@ -189,7 +189,7 @@ func FuzzBatch(f *testing.F) {
 	commands := newCommands(f)
 	api := New(commands, noFault(f))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		answer(t, api, "DELETE", "/v1/keys?all=true")
+		mustAnswer(t, api, "DELETE", "/v1/keys?all=true")
 		ctx := new(fasthttp.RequestCtx)
 		ctx.Request.Header.SetMethod("POST")
 		ctx.Request.SetRequestURI("/v1/batch")

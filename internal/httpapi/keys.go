@@ -20,49 +20,59 @@ func (a *API) key(r *request) error {
 	case del:
 		return a.deleteKey(r)
 	}
-	return a.getKey(r)
+	return r.getKeyIf()
 }
 
 // readPathKey decodes the key in the path.
-func (r *request) readPathKey() (err error) {
-	if r.key, err = r.decodeKey(r.key, plusIsPlus); err != nil {
+func (c *call) readPathKey() (err error) {
+	if c.key, err = c.decodeKey(c.key, plusIsPlus); err != nil {
 		return err
 	}
-	if len(r.key) == 0 || len(r.key) > shm.MaxKey {
+	if len(c.key) == 0 || len(c.key) > shm.MaxKey {
 		return shm.ErrKeyLength
 	}
 	return nil
 }
 
 // readKey decodes the key in the path, and reads the query.
-func (r *request) readKey(accepts param) error {
-	if err := r.readPathKey(); err != nil {
+func (c *call) readKey(accepts param) error {
+	if err := c.readPathKey(); err != nil {
 		return err
 	}
-	return r.parseQuery(accepts)
+	return c.parseQuery(accepts)
 }
 
-func (a *API) getKey(r *request) error {
+// getKey answers GET of a key, on no condition.
+func (c *call) getKey() error {
+	if err := c.readKey(0); err != nil {
+		return err
+	}
+	return c.readValue()
+}
+
+// getKeyIf answers GET, on the conditions in the header.
+func (r *request) getKeyIf() error {
 	if err := r.readKey(0); err != nil {
 		return err
 	}
 	if err := r.readConditions(); err != nil {
 		return err
 	}
-	b := r.body()
-	item, err := a.commands.Get(b, r.key, r.cond)
-	if err == nil {
-		r.describe(&item)
-		return r.reply(readText(b, &item.Value))
-	}
-	r.ctx.Response.SwapBody(b) // for the problem
+	return r.readValue()
+}
+
+func (c *call) readValue() error {
+	item, err := c.commands.Get(c.body, c.key, c.cond)
 	switch {
+	case err == nil:
+		c.describe(&item)
+		return c.reply(readText(c.body, &item.Value))
 	case errors.Is(err, command.ErrUnchanged):
-		r.describe(&item)
-		r.ctx.Response.SetStatusCode(fasthttp.StatusNotModified)
+		c.describe(&item)
+		c.status = fasthttp.StatusNotModified
 		return nil
 	case errors.Is(err, shm.ErrCondition):
-		return unmet(r.cond)
+		return unmet(c.cond)
 	}
 	return err
 }
@@ -74,7 +84,7 @@ func (a *API) deleteKey(r *request) error {
 	if err := a.commands.Remove(r.key, r.cond); err != nil {
 		return orUnmet(err, r.cond)
 	}
-	r.ctx.Response.SetStatusCode(fasthttp.StatusNoContent)
+	r.status = fasthttp.StatusNoContent
 	return nil
 }
 
@@ -102,15 +112,15 @@ func (a *API) putKey(r *request) error {
 		return err
 	}
 	effect, err := a.commands.Put(r.key, value, r.ttl, r.cond)
-	r.tellEvicted(effect.Evicted)
+	r.evicted = effect.Evicted
 	if err != nil {
 		return orUnmet(err, r.cond)
 	}
 	r.describe(&command.Item{Version: effect.Version, TTL: r.ttl})
 	if effect.Created {
-		r.ctx.Response.SetStatusCode(fasthttp.StatusCreated)
+		r.status = fasthttp.StatusCreated
 	}
-	return r.reply(appendValue(r.body(), &value))
+	return r.reply(appendValue(r.body, &value))
 }
 
 func (r *request) readPatch() error {
@@ -133,9 +143,9 @@ func (a *API) patchKey(r *request) error {
 	if text := r.ctx.Request.Body(); len(bytes.Trim(text, " \t\r\n")) > 0 {
 		change.Merge = text
 	}
-	b := r.body()
+	b := r.body
 	item, effect, err := a.commands.Patch(b, r.key, change)
-	r.tellEvicted(effect.Evicted)
+	r.evicted = effect.Evicted
 	if err != nil {
 		return orUnmet(err, r.cond)
 	}
@@ -167,25 +177,4 @@ func readText(dst []byte, v *command.Value) []byte {
 	return v.Bytes
 }
 
-// describe sets the header fields of a key.
-func (r *request) describe(item *command.Item) {
-	header := &r.ctx.Response.Header
-	header.SetCanonical(nameETag, appendTag(r.text[:0], item.Version))
-	if item.TTL > 0 {
-		header.SetCanonical(nameTTL, command.AppendSeconds(r.text[:0], item.TTL))
-	}
-}
-
-// tellEvicted says how many keys had to go for a change.
-func (r *request) tellEvicted(n int) {
-	if n > 0 {
-		r.ctx.Response.Header.SetCanonical(nameEvicted, appendInt(r.text[:0], int64(n)))
-	}
-}
-
-var (
-	nameETag    = []byte("ETag")
-	nameTTL     = []byte("Fondue-TTL")
-	nameEvicted = []byte("Fondue-Evicted")
-	acceptPatch = []byte("Accept-Patch")
-)
+var acceptPatch = []byte("Accept-Patch")

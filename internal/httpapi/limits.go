@@ -1,5 +1,8 @@
 package httpapi
 
+// ServerName is what the server that calls Handle must be named.
+const ServerName = "fondue"
+
 // MaxHeader is how many bytes the request line and the header may have. The
 // server that calls Handle must be set to it, and to MaxBody.
 const MaxHeader = 8 << 10

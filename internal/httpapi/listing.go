@@ -28,7 +28,7 @@ func (a *API) keys(r *request) error {
 	if err != nil {
 		return err
 	}
-	b := append(r.body(), `{"keys":[`...)
+	b := append(r.body, `{"keys":[`...)
 	for i := range keys {
 		if i > 0 {
 			b = append(b, ',')
@@ -92,6 +92,6 @@ func (r *request) replyDeleted(n int, err error) error {
 	if err != nil {
 		return &partialError{n, err}
 	}
-	b := append(r.body(), `{"deleted":`...)
+	b := append(r.body, `{"deleted":`...)
 	return r.reply(append(appendInt(b, int64(n)), '}'))
 }

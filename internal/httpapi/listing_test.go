@@ -47,9 +47,12 @@ func (c *client) list(query string) (keys []listed, pages int) {
 func TestPartialDeletion(t *testing.T) {
 	t.Parallel()
 	api := New(newCommands(t), noFault(t))
-	r := request{ctx: newRequest(t, "DELETE /v1/keys?prefix=a")}
-	api.refuse(r.ctx, r.replyDeleted(3, fmt.Errorf("a3: %w", shm.ErrLocked)))
-	response := &r.ctx.Response
+	ctx := newRequest(t, "DELETE /v1/keys?prefix=a")
+	r := new(request)
+	r.begin(ctx)
+	api.refuse(r, r.replyDeleted(3, fmt.Errorf("a3: %w", shm.ErrLocked)))
+	r.end()
+	response := &ctx.Response
 	if response.StatusCode() != 503 || string(response.Header.Peek("Retry-After")) != "1" ||
 		!strings.Contains(string(response.Body()), "a process that hangs") || !strings.Contains(string(response.Body()), "deleted before that: 3") {
 		t.Errorf("%v", response)

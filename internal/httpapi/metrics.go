@@ -13,7 +13,7 @@ import (
 func (a *API) metrics(r *request) error {
 	format := formatOf(r.ctx.Request.Header.PeekAll(fasthttp.HeaderAccept))
 	snapshot := a.commands.Metrics()
-	r.ctx.Response.SwapBody(snapshot.Append(r.body(), format))
+	r.body = snapshot.Append(r.body, format)
 	r.ctx.Response.Header.SetContentType(format.ContentType())
 	r.ctx.Response.Header.Add(fasthttp.HeaderVary, fasthttp.HeaderAccept)
 	return nil

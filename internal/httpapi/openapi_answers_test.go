@@ -10,8 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/fondue-server/fondue/internal/command"
 	"github.com/fondue-server/fondue/internal/shm"
 )
@@ -231,9 +229,9 @@ var unprovoked = map[string]string{
 func (s *survey) recordErrors() {
 	api := New(newCommands(s.t), func(error) {})
 	for _, err := range []error{shm.ErrCorrupt, shm.ErrLocked, command.ErrContended} {
-		ctx := new(fasthttp.RequestCtx)
-		api.refuse(ctx, err)
-		s.bodies[alike("", string(ctx.Response.Body()))] = true
+		r := new(request)
+		api.refuse(r, err)
+		s.bodies[alike("", string(r.body))] = true
 	}
 }
 

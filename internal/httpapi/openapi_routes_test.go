@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/fondue-server/fondue/internal/asset"
 )
 
 // TestDescribedRoutes: what the router has is what is described, in both
@@ -31,7 +33,7 @@ func TestDescribedRoutes(t *testing.T) {
 	}
 	// The table that this reads says what the router does.
 	for _, o := range d.operations() {
-		found := new(request).route([]byte(o.target()))
+		found, _ := routeOf(o.target())
 		if int(found) >= len(paths) || paths[found] != o.path {
 			t.Errorf("%s leads to route %d", o.target(), found)
 		}
@@ -42,7 +44,7 @@ func TestDescribedRoutes(t *testing.T) {
 	}
 }
 
-// switchedPaths reads what the function route compares a path with.
+// switchedPaths reads what the functions route and routeFile compare a path with.
 func switchedPaths(t *testing.T) (paths []string) {
 	file, err := parser.ParseFile(token.NewFileSet(), "route.go", nil, 0)
 	if err != nil {
@@ -50,7 +52,7 @@ func switchedPaths(t *testing.T) (paths []string) {
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		if f, isFunc := n.(*ast.FuncDecl); isFunc {
-			return f.Name.Name == "route"
+			return f.Name.Name == "route" || f.Name.Name == "routeFile"
 		}
 		clause, isClause := n.(*ast.CaseClause)
 		if !isClause {
@@ -100,9 +102,17 @@ func TestDescribedMethods(t *testing.T) {
 
 // answersFile says whether a file is answered, whatever parameters there are.
 func answersFile(o operation) bool {
+	_, file := routeOf(o.target())
+	return file != nil
+}
+
+func routeOf(path string) (route, *asset.File) {
 	r := new(request)
-	r.route([]byte(o.target()))
-	return r.file != nil
+	if which := r.route([]byte(path)); which != routeNone {
+		return which, nil
+	}
+	which := r.routeFile([]byte(path))
+	return which, r.file
 }
 
 // TestDescribedParameters: a route takes what it is described with, and refuses

@@ -9,14 +9,14 @@ func isProbe(which route) bool {
 }
 
 // health answers /healthz: the process lives and can answer.
-func (a *API) health(r *request) error {
-	return r.reply(append(r.body(), `{"status":"ok"}`...))
+func (c *call) health() error {
+	return c.reply(append(c.body, `{"status":"ok"}`...))
 }
 
 // ready answers /readyz: send new work here.
-func (a *API) ready(r *request) error {
-	if !a.commands.Ready() {
+func (c *call) ready() error {
+	if !c.commands.Ready() {
 		return problemf(fasthttp.StatusServiceUnavailable, "draining: this worker is about to end; send new work elsewhere")
 	}
-	return r.reply(append(r.body(), `{"status":"ready"}`...))
+	return c.reply(append(c.body, `{"status":"ready"}`...))
 }

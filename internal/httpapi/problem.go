@@ -26,18 +26,23 @@ func problemf(status int, format string, args ...any) error {
 
 // problemOf finds the answer to an error of a command.
 func (a *API) problemOf(err error) *problem {
-	var p *problem
-	var partial *partialError
-	var twice *command.TwiceError
-	var ttl *command.TTLError
-	switch {
-	case errors.As(err, &p):
+	if p, ok := errors.AsType[*problem](err); ok {
 		return p
-	case errors.As(err, &partial):
+	}
+	if partial, ok := errors.AsType[*partialError](err); ok {
 		why := a.problemOf(partial.error)
 		return &problem{why.status, fmt.Sprintf("%s; keys that were deleted before that: %d", why.detail, partial.deleted)}
-	case errors.As(err, &ttl):
+	}
+	if ttl, ok := errors.AsType[*command.TTLError](err); ok {
 		return &problem{fasthttp.StatusBadRequest, ttl.Error()}
+	}
+	if twice, ok := errors.AsType[*command.TwiceError](err); ok {
+		return &problem{
+			fasthttp.StatusUnprocessableEntity,
+			fmt.Sprintf("member %q of the object is there twice; give it once", twice.Name),
+		}
+	}
+	switch {
 	case errors.Is(err, shm.ErrKeyLength):
 		return &problem{fasthttp.StatusBadRequest, "a key has 1 to 512 bytes, counted after percent-decoding"}
 	case errors.Is(err, shm.ErrNotFound):
@@ -63,11 +68,6 @@ func (a *API) problemOf(err error) *problem {
 		return &problem{fasthttp.StatusRequestEntityTooLarge, err.Error() + ", and this operation was not done; send it again in another batch"}
 	case errors.Is(err, command.ErrNotJSON):
 		return &problem{fasthttp.StatusUnprocessableEntity, "the body must be JSON in UTF-8, nested 10000 deep at most, and is not JSON"}
-	case errors.As(err, &twice):
-		return &problem{
-			fasthttp.StatusUnprocessableEntity,
-			fmt.Sprintf("member %q of the object is there twice; give it once", twice.Name),
-		}
 	case errors.Is(err, command.ErrNotObject):
 		return &problem{fasthttp.StatusUnprocessableEntity, "the body must be a JSON object, and is another JSON value"}
 	case errors.Is(err, command.ErrNoPatch):
@@ -98,7 +98,9 @@ func (a *API) problemOf(err error) *problem {
 // is closed after it.
 func (a *API) HandleError(ctx *fasthttp.RequestCtx, err error) {
 	ctx.SetConnectionClose()
-	writeProblem(ctx, a.problemOfProtocol(err))
+	reply := answer{body: ctx.Response.SwapBody(nil)}
+	reply.refuse(a.problemOfProtocol(err))
+	reply.writeTo(&ctx.Response)
 }
 
 // problemOfProtocol has a sentence of our own for each error that fasthttp
@@ -153,19 +155,4 @@ func (a *API) bodyTooLarge() *problem {
 		fmt.Sprintf("a body may have %d bytes, and a value %d; --max-value of the server sets both",
 			MaxBody(a.commands.MaxValue()), a.commands.MaxValue()),
 	}
-}
-
-var typeProblem = []byte("application/problem+json")
-
-func writeProblem(ctx *fasthttp.RequestCtx, p *problem) {
-	ctx.Response.SetStatusCode(p.status)
-	ctx.Response.Header.SetContentTypeBytes(typeProblem)
-	b := ctx.Response.SwapBody(nil)[:0]
-	b = append(b, `{"type":"about:blank","title":`...)
-	b = command.AppendString(b, []byte(fasthttp.StatusMessage(p.status)))
-	b = append(b, `,"status":`...)
-	b = appendInt(b, int64(p.status))
-	b = append(b, `,"detail":`...)
-	b = command.AppendString(b, []byte(p.detail))
-	ctx.Response.SwapBody(append(b, '}'))
 }

@@ -79,8 +79,8 @@ var ampersand, equals = []byte("&"), []byte("=")
 
 // parseQuery reads the parameters of the query. Any that accepts does not
 // have is refused.
-func (r *request) parseQuery(accepts param) error {
-	for rest := r.query; len(rest) > 0; {
+func (c *call) parseQuery(accepts param) error {
+	for rest := c.query; len(rest) > 0; {
 		var pair []byte
 		pair, rest, _ = bytes.Cut(rest, ampersand)
 		if len(pair) == 0 {
@@ -91,44 +91,44 @@ func (r *request) parseQuery(accepts param) error {
 		if p&accepts == 0 {
 			return problemf(fasthttp.StatusBadRequest, "parameter %q is unknown here; this route takes %s", name, accepts)
 		}
-		if p&r.given != 0 {
+		if p&c.given != 0 {
 			return problemf(fasthttp.StatusBadRequest, "parameter %q is given twice; give it once", name)
 		}
-		r.given |= p
-		if err := r.parseParam(p, value, accepts); err != nil {
+		c.given |= p
+		if err := c.parseParam(p, value, accepts); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *request) parseParam(p param, value []byte, accepts param) (err error) {
+func (c *call) parseParam(p param, value []byte, accepts param) (err error) {
 	switch p {
 	case paramKey:
-		r.key, err = r.decodeKey(value, plusIsSpace)
+		c.key, err = c.decodeKey(value, plusIsSpace)
 	case paramBy:
-		r.by, err = parseNumber("by", value)
+		c.by, err = parseNumber("by", value)
 	case paramInit:
-		r.init, err = parseNumber("init", value)
+		c.init, err = parseNumber("init", value)
 	case paramTTL:
-		text := plain(r.text[:0], value)
+		text := plain(c.text[:0], value)
 		if string(text) == "none" && accepts&paramTTLNone != 0 {
 			return nil
 		}
-		r.ttl, err = command.ParseTTL(text)
+		c.ttl, err = command.ParseTTL(text)
 	case paramPrefix:
-		r.prefix, err = r.decodeKey(value, plusIsSpace)
-		if errors.Is(err, shm.ErrKeyLength) || len(r.prefix) > shm.MaxKey {
+		c.prefix, err = c.decodeKey(value, plusIsSpace)
+		if errors.Is(err, shm.ErrKeyLength) || len(c.prefix) > shm.MaxKey {
 			err = problemf(fasthttp.StatusBadRequest, "a prefix has at most %d bytes, as a key has", shm.MaxKey)
 		}
 	case paramLimit:
 		var n int64
 		n, err = parseNumber("limit", value)
-		if r.limit = int(n); err != nil || n < 1 || n > maxLimit {
+		if c.limit = int(n); err != nil || n < 1 || n > maxLimit {
 			err = problemf(fasthttp.StatusBadRequest, "limit must be an integer from 1 to %d, not %q", maxLimit, value)
 		}
 	case paramCursor:
-		r.cursor, err = decode(make([]byte, 0, len(value)), value, plusIsPlus)
+		c.cursor, err = decode(make([]byte, 0, len(value)), value, plusIsPlus)
 	default:
 		if string(value) != "true" {
 			err = problemf(fasthttp.StatusBadRequest, "all must be true, not %q", value)
@@ -138,9 +138,9 @@ func (r *request) parseParam(p param, value []byte, accepts param) (err error) {
 }
 
 // keyOrDefault parses the query of a route whose key is a parameter.
-func (r *request) keyOrDefault(accepts param) error {
-	r.key = defaultKey
-	return r.parseQuery(accepts)
+func (c *call) keyOrDefault(accepts param) error {
+	c.key = defaultKey
+	return c.parseQuery(accepts)
 }
 
 var defaultKey = []byte(command.DefaultKey)

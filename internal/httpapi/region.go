@@ -47,7 +47,7 @@ func (a *API) region(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.reply(append(r.body(), b...))
+	return r.reply(append(r.body, b...))
 }
 
 func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }

@@ -145,8 +145,10 @@ func TestTryAgain(t *testing.T) {
 	t.Parallel()
 	api := New(newCommands(t), noFault(t))
 	for _, err := range []error{command.ErrContended, shm.ErrLocked} {
-		ctx := new(fasthttp.RequestCtx)
-		api.refuse(ctx, fmt.Errorf("k: %w", err))
+		ctx, r := new(fasthttp.RequestCtx), new(request)
+		r.begin(ctx)
+		api.refuse(r, fmt.Errorf("k: %w", err))
+		r.end()
 		if got := string(ctx.Response.Header.Peek("Retry-After")); ctx.Response.StatusCode() != 503 || got != "1" {
 			t.Errorf("%v: %d with Retry-After %q", err, ctx.Response.StatusCode(), got)
 		}

@@ -87,7 +87,7 @@ const (
 )
 
 // paths has the path of each route, with what varies in braces. Those without
-// are found by the switch in route.
+// are found by the switches in route and routeFile.
 var paths = [...]string{
 	routeIncrement:    "/increment",
 	routeReport:       "/report",
@@ -167,10 +167,9 @@ var (
 	suffixIncrement = []byte("/increment")
 )
 
-// route finds the route of an undecoded path. For the routes of one key it
-// leaves the key, still undecoded, in r.key, and for those of files the file in
-// r.file.
-func (r *request) route(path []byte) route {
+// route finds the route of an undecoded path, but for those of files. For the
+// routes of one key it leaves the key, still undecoded, in c.key.
+func (c *call) route(path []byte) route {
 	switch string(path) {
 	case "/increment":
 		return routeIncrement
@@ -198,6 +197,26 @@ func (r *request) route(path []byte) route {
 		return routeHealth
 	case "/readyz":
 		return routeReady
+	}
+	key, found := bytes.CutPrefix(path, prefixKeys)
+	if !found {
+		return routeNone
+	}
+	slash := bytes.IndexByte(key, '/')
+	switch {
+	case slash < 0:
+		c.key = key
+		return routeKey
+	case string(key[slash:]) == string(suffixIncrement):
+		c.key = key[:slash]
+		return routeKeyIncrement
+	}
+	return routeNone
+}
+
+// routeFile finds the route of a file, and leaves the file in r.file.
+func (r *request) routeFile(path []byte) route {
+	switch string(path) {
 	case "/openapi.json":
 		r.file = apidoc.Document
 		return routeDocument
@@ -208,24 +227,6 @@ func (r *request) route(path []byte) route {
 		r.file = dashboard.Page
 		return routeBoard
 	}
-	key, found := bytes.CutPrefix(path, prefixKeys)
-	if !found {
-		return r.routeFile(path)
-	}
-	slash := bytes.IndexByte(key, '/')
-	switch {
-	case slash < 0:
-		r.key = key
-		return routeKey
-	case string(key[slash:]) == string(suffixIncrement):
-		r.key = key[:slash]
-		return routeKeyIncrement
-	}
-	return routeNone
-}
-
-// routeFile finds the files of the pages.
-func (r *request) routeFile(path []byte) route {
 	if name, found := bytes.CutPrefix(path, prefixPage); found {
 		if r.file = apidoc.File(name); r.file != nil {
 			return routePageFile
@@ -267,7 +268,7 @@ func (r *request) options(which route) error {
 	if which == routeKey {
 		r.ctx.Response.Header.SetCanonical(acceptPatch, typeMergePatch)
 	}
-	r.ctx.Response.SetStatusCode(fasthttp.StatusNoContent)
+	r.status = fasthttp.StatusNoContent
 	return nil
 }
 

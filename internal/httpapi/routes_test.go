@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
@@ -243,10 +241,9 @@ func TestFault(t *testing.T) {
 		{shm.ErrFull, 507},
 		{shm.ErrNotFound, 404},
 	} {
-		ctx := new(fasthttp.RequestCtx)
-		api.refuse(ctx, c.err)
-		if got := ctx.Response.StatusCode(); got != c.status {
-			t.Errorf("%v: %d, want %d", c.err, got, c.status)
+		r := new(request)
+		if api.refuse(r, c.err); r.status != c.status {
+			t.Errorf("%v: %d, want %d", c.err, r.status, c.status)
 		}
 	}
 	if len(faults) != 2 || !errors.Is(faults[0], shm.ErrCorrupt) {

@@ -15,5 +15,5 @@ func (a *API) status(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.reply(append(r.body(), b...))
+	return r.reply(append(r.body, b...))
 }

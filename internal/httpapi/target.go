@@ -33,12 +33,12 @@ func splitTarget(target []byte) (path, query []byte, err error) {
 var question = []byte("?")
 
 // decodeKey decodes the percent-encoding of a key. The result is raw itself
-// when there is nothing to decode, and otherwise lies in r.scratch.
-func (r *request) decodeKey(raw []byte, plus plusSign) ([]byte, error) {
+// when there is nothing to decode, and otherwise lies in c.scratch.
+func (c *call) decodeKey(raw []byte, plus plusSign) ([]byte, error) {
 	if bytes.IndexByte(raw, '%') < 0 && (plus == plusIsPlus || bytes.IndexByte(raw, '+') < 0) {
 		return raw, nil
 	}
-	return decode(r.scratch[:0], raw, plus)
+	return decode(c.scratch[:0], raw, plus)
 }
 
 // plusSign is what a '+' stands for.

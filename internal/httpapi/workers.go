@@ -40,5 +40,5 @@ func (a *API) workers(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.reply(append(r.body(), b...))
+	return r.reply(append(r.body, b...))
 }

@@ -53,7 +53,7 @@ func newServer(commands *command.Commands, store *shm.Store, access *accessLog, 
 	}
 	s.api = httpapi.New(commands, s.fault)
 	s.http = fasthttp.Server{
-		Name:                         "fondue",
+		Name:                         httpapi.ServerName,
 		Handler:                      s.handle,
 		ErrorHandler:                 s.handleError,
 		ExpectHandler:                s.expect,
