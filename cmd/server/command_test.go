@@ -106,6 +106,7 @@ func TestMistakes(t *testing.T) {
 		{"preload not JSON", nil, []string{"--preload", file("c", `{"ok":1,"name":tru}`)}, []string{"--preload", "line 1"}},
 		{"preload too large", nil, []string{"--max-value", "1024", "--preload", file("d", `{"ok":1,"big":"`+strings.Repeat("x", 1023)+`"}`)}, []string{"--preload", `"big"`, "1025 bytes", "raise --max-value"}},
 		{"eviction", nil, []string{"--evict", "lru"}, []string{"--evict", "none, clock"}},
+		{"fast lane", nil, []string{"--fast-lane", "maybe"}, []string{"--fast-lane", "on, off"}},
 		{"values too small", nil, []string{"--max-value", "1000"}, []string{"--max-value", "1KiB to 64MiB"}},
 		{"values too large", nil, []string{"--max-value", "65MiB"}, []string{"--max-value", "1KiB to 64MiB"}},
 		{"values of no size", map[string]string{"FONDUE_MAX_VALUE": "1M"}, nil, []string{"FONDUE_MAX_VALUE", "1MiB"}},

@@ -61,6 +61,7 @@ type serveOptions struct {
 	group               int
 	affinity            affinity
 	schedPolicy, steer  string
+	fastLane            string
 	workers, maxWorkers int
 	region              string
 	regionSize          int64
@@ -90,6 +91,7 @@ func newServeOptions() *serveOptions {
 		listen:          []listen.Spec{{Network: listen.TCP, Addr: defaultListen}},
 		accept:          string(listen.PerSlot),
 		steer:           steerHash,
+		fastLane:        laneOn,
 		workers:         runtime.GOMAXPROCS(0),
 		maxWorkers:      defaultMaxWorkers,
 		region:          defaultRegion,
@@ -114,6 +116,8 @@ func (s *serveOptions) flags() *flagSet {
 				"reuseport gives each worker a listener of its own; shared has one for all, which spreads few connections more evenly")),
 			kept(flag("steer", "MODE", &s.steer, parseChoice(steerHash, steerCPU), steerHash,
 				"which listener gets a new connection: hash spreads them by their addresses; cpu goes by the CPU that they arrive on, of which each worker has one, of --cpu-affinity or in turn")),
+			live(flag("fast-lane", "on|off", &s.fastLane, parseChoice(laneOn, laneOff), laneOn,
+				"on answers plain requests to the hot routes on an event loop of each worker; everything else, and off, goes through fasthttp")),
 			live(flag("shutdown-timeout", "TIME", &s.shutdownTimeout, parseDuration, "30s",
 				"how long a graceful stop waits for requests in flight")),
 			live(flag("hang-timeout", "TIME", &s.hangTimeout, parseHang, "10s",
@@ -203,6 +207,12 @@ const (
 	steerCPU  = "cpu"
 )
 
+// Values of --fast-lane.
+const (
+	laneOn  = "on"
+	laneOff = "off"
+)
+
 // Modes of --evict.
 const (
 	evictNone  = "none"
@@ -257,7 +267,7 @@ func (s *serveOptions) config(origins map[string]string) (master.Config, error) 
 	}
 	return master.Config{
 		Settings: master.Settings{
-			Workers: s.workers, Evict: s.evict == evictClock, MaxValue: s.maxValue,
+			Workers: s.workers, FastLane: s.fastLane == laneOn, Evict: s.evict == evictClock, MaxValue: s.maxValue,
 			AccessLog: s.accessLog, LogLevel: s.logLevel,
 			ShutdownTimeout: s.shutdownTimeout, HangTimeout: s.hangTimeout,
 			MaxRequests: uint64(s.maxRequests), MaxWorkerMemory: s.maxWorkerMemory,

@@ -35,7 +35,7 @@ func TestDefaults(t *testing.T) {
 	want := master.Config{
 		Listen: []listen.Spec{{Network: listen.TCP, Addr: "127.0.0.1:8000"}}, Accept: listen.PerSlot,
 		MaxWorkers: 64, Region: "/dev/shm/fondue.region", RegionSize: 32 << 20, LogFormat: "text",
-		Settings: master.Settings{LogLevel: "info", ShutdownTimeout: 30 * time.Second, HangTimeout: 10 * time.Second},
+		Settings: master.Settings{FastLane: true, LogLevel: "info", ShutdownTimeout: 30 * time.Second, HangTimeout: 10 * time.Second},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v\nwant %+v", c, want)
@@ -59,6 +59,9 @@ func TestFlagWinsOverVariable(t *testing.T) {
 	}
 	if c := configure(t, map[string]string{"FONDUE_STEER": "cpu", "FONDUE_SCHED_POLICY": "batch"}); !c.SteerByCPU || c.SchedPolicy != master.SchedBatch {
 		t.Errorf("steering and policy: %+v", c)
+	}
+	if c := configure(t, map[string]string{"FONDUE_FAST_LANE": "off"}); c.FastLane {
+		t.Error("the fast lane is on")
 	}
 	if c.Workers != 5 || !slices.Equal(c.Listen, []listen.Spec{{Network: listen.TCP, Addr: "[::1]:2"}}) || c.RegionSize != 2<<20 || c.Join {
 		t.Errorf("flags over variables: %+v", c)

@@ -43,8 +43,8 @@ func (r *restart) change(text string) (master.Settings, []string, error) {
 func TestReread(t *testing.T) {
 	t.Parallel()
 	r := startWith(t, "workers = 2\nregion-size = '32MiB'\nevict = 'clock'", "--log-level", "warn")
-	s, fixed, err := r.change("workers = 4\nregion-size = 33554432\nlog-level = 'debug'\nmax-requests = 7")
-	if err != nil || len(fixed) != 0 || s.Workers != 4 || s.Evict || s.LogLevel != "warn" || s.MaxRequests != 7 {
+	s, fixed, err := r.change("workers = 4\nregion-size = 33554432\nlog-level = 'debug'\nmax-requests = 7\nfast-lane = 'off'")
+	if err != nil || len(fixed) != 0 || s.Workers != 4 || s.Evict || s.LogLevel != "warn" || s.MaxRequests != 7 || s.FastLane {
 		t.Errorf("%+v, %q, %v", s, fixed, err)
 	}
 	s, fixed, err = r.change("listen = ':1'\nworkers = 3\nmax-workers = 128\nfresh = true\nlog-format = 'json'\nargs = {a = 1}\npid-file = 'x'\nsteer = 'cpu'\nsched-policy = 'batch'")

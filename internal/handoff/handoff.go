@@ -69,6 +69,8 @@ type Worker struct {
 
 	Listeners []Listener `json:"listeners"`
 
+	FastLane bool `json:"fast_lane"` // answer plain requests to the hot routes on an event loop
+
 	Evict    bool  `json:"evict"`     // make room by evicting what is not used
 	MaxValue int64 `json:"max_value"` // bytes of the largest value; 0 = shm.DefaultMaxValue or what fits
 

@@ -19,7 +19,7 @@ func sample() Worker {
 			{FD: 6, Network: "tcp", Addr: "127.0.0.1:8000"},
 			{FD: 7, Network: "unix", Addr: "/run/fondue \"x\".sock", Shared: true},
 		},
-		Evict: true, MaxValue: 4 << 20, AccessLogPath: "/var/log/access.log",
+		FastLane: true, Evict: true, MaxValue: 4 << 20, AccessLogPath: "/var/log/access.log",
 		LogFormat: "json", LogLevel: "info",
 		ShutdownTimeout: 30 * time.Second, Procs: 2, MemoryLimit: 1 << 30,
 	}

@@ -60,6 +60,7 @@ func (m *Master) outfit(s *seat, id shm.ID, of int) (handoff.Worker, []int) {
 		Slot:            id.Slot,
 		Generation:      id.Generation,
 		AccessLogFD:     handoff.None,
+		FastLane:        m.cfg.FastLane,
 		Evict:           m.cfg.Evict,
 		MaxValue:        m.cfg.MaxValue,
 		LogFormat:       m.cfg.LogFormat,

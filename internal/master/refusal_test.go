@@ -37,14 +37,14 @@ func TestMaxValue(t *testing.T) {
 	if err := s.end(unix.SIGTERM); err != nil {
 		t.Error(err)
 	}
-	cfg.Fresh, cfg.RegionSize = true, 16<<20
+	cfg.Fresh, cfg.RegionSize, cfg.FastLane = true, 16<<20, true
 	s = launch(t, cfg)
 	s.addr()
 	if got := s.master.tenancy.region.Info().LargestValue; got < cfg.MaxValue {
 		t.Errorf("the new region holds values of %d bytes, want %d", got, cfg.MaxValue)
 	}
 	w, _ := s.master.outfit(&seat{}, shm.ID{}, 1)
-	if w.MaxValue != cfg.MaxValue || w.Evict {
+	if w.MaxValue != cfg.MaxValue || w.Evict || !w.FastLane {
 		t.Errorf("handed over: %+v", w)
 	}
 	if err := s.end(unix.SIGTERM); err != nil {

@@ -14,6 +14,8 @@ import (
 type Settings struct {
 	Workers int
 
+	FastLane bool // workers answer plain requests to the hot routes on an event loop
+
 	MaxValue int64 // bytes of the largest value; 0 = shm.DefaultMaxValue, or less where no more fits
 	Evict    bool  // make room by evicting what is not used
 
@@ -36,6 +38,7 @@ func (s Settings) differences(old Settings) []string {
 		same bool
 	}{
 		{"workers", s.Workers == old.Workers},
+		{"fast-lane", s.FastLane == old.FastLane},
 		{"max-value", s.MaxValue == old.MaxValue},
 		{"evict", s.Evict == old.Evict},
 		{"access-log", s.AccessLog == old.AccessLog},

@@ -33,8 +33,8 @@ const (
 	turn = 2
 )
 
-// Conn is a connection of the net package that reads and writes quietly. At any time
-// one goroutine may read it and one may write it.
+// Conn is a connection that reads and writes quietly, and is else as those of the net
+// package. At any time one goroutine may read it and one may write it.
 type Conn struct {
 	net.Conn
 	raw    syscall.RawConn
@@ -61,9 +61,13 @@ func New(nc net.Conn) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newConn(nc, raw), nil
+}
+
+func newConn(nc net.Conn, raw syscall.RawConn) *Conn {
 	c := &Conn{Conn: nc, raw: raw}
 	c.in.try, c.out.try = c.tryRead, c.tryWrite // here, so that no call makes a closure
-	return c, nil
+	return c
 }
 
 // Read reads what has arrived, or waits for something.

@@ -11,10 +11,37 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
+// constructors make a connection of one that the net package has accepted.
+var constructors = map[string]func(net.Conn) (*Conn, error){
+	"New": New,
+	"Own": func(nc net.Conn) (*Conn, error) {
+		fd, err := duplicate(nc)
+		local, remote := nc.LocalAddr(), nc.RemoteAddr()
+		if err := errors.Join(err, nc.Close()); err != nil {
+			return nil, err
+		}
+		return Own(fd, local, remote)
+	},
+}
+
+// duplicate is a descriptor of the same socket, which is the caller's.
+func duplicate(nc net.Conn) (fd int, err error) {
+	raw, err := nc.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	if control := raw.Control(func(of uintptr) { fd, err = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 3) }); control != nil {
+		return 0, control
+	}
+	return fd, err
+}
+
 // pair is a quiet connection and the plain one at its other end.
-func pair(t testing.TB, network string) (*Conn, net.Conn) {
+func pair(t testing.TB, network string, constructor func(net.Conn) (*Conn, error)) (*Conn, net.Conn) {
 	t.Helper()
 	addr := "127.0.0.1:0"
 	if network == "unix" {
@@ -33,7 +60,7 @@ func pair(t testing.TB, network string) (*Conn, net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(nc)
+	c, err := constructor(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,15 +68,17 @@ func pair(t testing.TB, network string) (*Conn, net.Conn) {
 	return c, peer
 }
 
-// each runs a test over TCP and over a Unix socket.
+// each runs a test over TCP and over a Unix socket, of each constructor.
 func each(t *testing.T, test func(t *testing.T, c *Conn, peer net.Conn)) {
 	t.Parallel()
 	for _, network := range []string{"tcp", "unix"} {
-		t.Run(network, func(t *testing.T) {
-			t.Parallel()
-			c, peer := pair(t, network)
-			test(t, c, peer)
-		})
+		for name, constructor := range constructors {
+			t.Run(network+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				c, peer := pair(t, network, constructor)
+				test(t, c, peer)
+			})
+		}
 	}
 }
 
@@ -223,8 +252,93 @@ func TestNoSocket(t *testing.T) {
 	}
 }
 
+// TestAddresses: both ends have those that the net package had for them.
+func TestAddresses(t *testing.T) {
+	each(t, func(t *testing.T, c *Conn, peer net.Conn) {
+		if got, want := c.LocalAddr().String(), peer.RemoteAddr().String(); got != want {
+			t.Errorf("local %s, want %s", got, want)
+		}
+		if got, want := c.RemoteAddr().String(), peer.LocalAddr().String(); got != want {
+			t.Errorf("remote %s, want %s", got, want)
+		}
+	})
+}
+
+// TestClosedTwice: what is done to a connection that is closed fails as with the net
+// package, and is done to nobody else's descriptor.
+func TestClosedTwice(t *testing.T) {
+	each(t, func(t *testing.T, c *Conn, _ net.Conn) {
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for what, err := range map[string]error{
+			"close": c.Close(), "deadline": c.SetDeadline(time.Now()), "read deadline": c.SetReadDeadline(time.Now()),
+			"write deadline": c.SetWriteDeadline(time.Now()),
+			"control":        c.Control(func(uintptr) { t.Error("called with no descriptor") }),
+		} {
+			if !errors.Is(err, net.ErrClosed) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	})
+}
+
+// TestOwnRefuses: a descriptor that the poller cannot have is closed.
+func TestOwnRefuses(t *testing.T) {
+	if c, err := Own(-1, nil, nil); err == nil {
+		t.Errorf("no descriptor: %v", c)
+	}
+	blocking, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(blocking[1])
+	if c, err := Own(blocking[0], nil, nil); err == nil {
+		t.Errorf("it blocks: %v", c)
+	}
+	if n, err := unix.Read(blocking[1], make([]byte, 1)); n != 0 || err != nil {
+		t.Errorf("the other end reads %d, %v", n, err)
+	}
+}
+
+// TestOwnNeedsNoDescriptor: with all descriptors in use it takes over one of them.
+func TestOwnNeedsNoDescriptor(t *testing.T) {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(ends[1])
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Own(ends[0], nil, nil)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := unix.Write(ends[1], []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.Read(make([]byte, 8)); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+}
+
 func TestAllocatesNothing(t *testing.T) {
-	c, peer := pair(t, "tcp")
+	for name, constructor := range constructors {
+		t.Run(name, func(t *testing.T) { allocatesNothing(t, constructor) })
+	}
+}
+
+func allocatesNothing(t *testing.T, constructor func(net.Conn) (*Conn, error)) {
+	c, peer := pair(t, "tcp", constructor)
 	out, in := []byte("0123456789"), make([]byte, 64)
 	if n := testing.AllocsPerRun(100, func() {
 		if _, err := peer.Write(out); err != nil {

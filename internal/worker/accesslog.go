@@ -3,24 +3,14 @@ package worker
 import (
 	"bytes"
 	"log/slog"
-	"net"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/fondue-server/fondue/internal/logging"
-	"github.com/valyala/fasthttp"
 )
 
-// accessLog writes one line for each answered request, in the common log
-// format with the worker added:
-//
-//	127.0.0.1 - - [21/Nov/2026:13:55:36 +0100] "GET /count HTTP/1.1" 200 2 pid=4711 slot=0
-//
-// The size is that of the body as sent, "-" for none. In the request, '"',
-// '\', and bytes outside of printable ASCII are written \xHH; it is cut at
-// maxRequest bytes. A request that could not be read is "-".
+// accessLog writes one line for each answered request, see lineFormat.
 //
 // Requests put whole lines into a bounded buffer, and one goroutine writes it
 // out, so that a slow disk holds up no request: lines that find the buffer
@@ -32,14 +22,12 @@ import (
 type accessLog struct {
 	file  *os.File
 	log   *slog.Logger
-	tail  string // the end of every line
-	piece int    // bytes of one write at most
+	piece int // bytes of one write at most
 
 	mu      sync.Mutex
 	pending []byte
 	dropped uint64
-	stamp   []byte // rendered time of second
-	second  int64
+	format  lineFormat
 
 	// The lines that are not in the file and not told of in the log; run's own.
 	lost  uint64
@@ -55,17 +43,16 @@ type accessLog struct {
 
 const (
 	maxPending = 1 << 20 // bytes of lines that wait to be written
-	maxRequest = 2048    // bytes of the request in a line
 	pipeBuf    = 4096    // PIPE_BUF of Linux
 )
 
 // newAccessLog takes over the descriptor.
 func newAccessLog(fd, pid, slot int, log *slog.Logger) *accessLog {
 	a := &accessLog{
-		file: os.NewFile(uintptr(fd), "access log"),
-		log:  log,
-		tail: " pid=" + strconv.Itoa(pid) + " slot=" + strconv.Itoa(slot) + "\n",
-		wake: make(chan struct{}, 1), moved: make(chan *os.File), ending: make(chan struct{}), done: make(chan struct{}),
+		file:   os.NewFile(uintptr(fd), "access log"),
+		log:    log,
+		format: newLineFormat(pid, slot),
+		wake:   make(chan struct{}, 1), moved: make(chan *os.File), ending: make(chan struct{}), done: make(chan struct{}),
 	}
 	a.piece = pieceOf(a.file)
 	go a.run() // ends with close
@@ -95,77 +82,20 @@ func (a *accessLog) reopen(path string) error {
 	}
 }
 
-// request appends the line of an answered request.
-func (a *accessLog) request(ctx *fasthttp.RequestCtx, unread bool) {
+// request appends the line of an answered request. Any goroutine may call it.
+func (a *accessLog) request(r *answered) {
 	a.mu.Lock()
-	if len(a.pending) > maxPending-maxRequest-512 {
+	if len(a.pending) > maxPending-maxLine {
 		a.dropped++
 		a.mu.Unlock()
 		return
 	}
-	b := a.pending
-	b = appendHost(b, ctx.RemoteAddr())
-	b = append(b, " - - ["...)
-	b = a.appendTime(b, time.Now())
-	b = append(b, `] "`...)
-	if unread {
-		b = append(b, '-')
-	} else {
-		b = appendRequest(b, ctx)
-	}
-	b = append(b, `" `...)
-	b = strconv.AppendInt(b, int64(ctx.Response.StatusCode()), 10)
-	b = append(b, ' ')
-	if n := len(ctx.Response.Body()); n > 0 && !ctx.IsHead() {
-		b = strconv.AppendInt(b, int64(n), 10)
-	} else {
-		b = append(b, '-')
-	}
-	a.pending = append(b, a.tail...)
+	a.pending = a.format.append(a.pending, r, time.Now())
 	a.mu.Unlock()
 	select {
 	case a.wake <- struct{}{}:
 	default:
 	}
-}
-
-// appendTime renders each second once.
-func (a *accessLog) appendTime(dst []byte, t time.Time) []byte {
-	if second := t.Unix(); second != a.second || len(a.stamp) == 0 {
-		a.second = second
-		a.stamp = t.AppendFormat(a.stamp[:0], "02/Jan/2006:15:04:05 -0700")
-	}
-	return append(dst, a.stamp...)
-}
-
-func appendHost(dst []byte, addr net.Addr) []byte {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return append(dst, "unix:"...)
-	}
-	return tcp.AddrPort().Addr().Unmap().AppendTo(dst)
-}
-
-func appendRequest(dst []byte, ctx *fasthttp.RequestCtx) []byte {
-	header := &ctx.Request.Header
-	limit := len(dst) + maxRequest
-	for i, part := range [...][]byte{header.Method(), header.RequestURI(), header.Protocol()} {
-		if i > 0 {
-			dst = append(dst, ' ')
-		}
-		for _, c := range part {
-			if len(dst) >= limit {
-				return append(dst, "..."...)
-			}
-			if c <= ' ' || c >= 0x7f || c == '"' || c == '\\' {
-				const digits = "0123456789abcdef"
-				dst = append(dst, '\\', 'x', digits[c>>4], digits[c&15])
-			} else {
-				dst = append(dst, c)
-			}
-		}
-	}
-	return dst
 }
 
 func (a *accessLog) run() {

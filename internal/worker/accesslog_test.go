@@ -30,6 +30,12 @@ func newLogRequest(t testing.TB, target string) *fasthttp.RequestCtx {
 	return ctx
 }
 
+// of logs what fasthttp answers.
+func (a *accessLog) of(ctx *fasthttp.RequestCtx, unread bool) {
+	r := answeredBy(ctx, unread)
+	a.request(&r)
+}
+
 func quietLog() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
 func TestAccessLogFormat(t *testing.T) {
@@ -47,11 +53,11 @@ func TestAccessLogFormat(t *testing.T) {
 	a := newAccessLog(fd, 4711, 3, quietLog())
 	ctx := newLogRequest(t, `/count?key="\ü`)
 	ctx.SetBodyString("12345")
-	a.request(ctx, false)
+	a.of(ctx, false)
 	ctx = newLogRequest(t, "/"+strings.Repeat("x", 3000))
 	ctx.SetStatusCode(404)
-	a.request(ctx, false)
-	a.request(ctx, true)
+	a.of(ctx, false)
+	a.of(ctx, true)
 	a.close(time.Minute)
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -94,7 +100,7 @@ func TestAccessLogInterleaving(t *testing.T) {
 			defer writers.Done()
 			ctx := newLogRequest(t, "/"+strings.Repeat(string(rune('a'+i)), 200))
 			for range each {
-				a.request(ctx, false)
+				a.of(ctx, false)
 			}
 			a.close(time.Minute)
 		}()
@@ -129,7 +135,7 @@ func TestAccessLogSlow(t *testing.T) {
 	a := newAccessLog(fd, 1, 1, quietLog())
 	ctx := newLogRequest(t, "/"+strings.Repeat("x", 1000))
 	for range 3000 { // more than pipe and buffer hold
-		a.request(ctx, false)
+		a.of(ctx, false)
 	}
 	a.close(10 * time.Millisecond)
 }
@@ -147,7 +153,7 @@ func TestAccessLogLost(t *testing.T) {
 	ctx := newLogRequest(t, "/")
 	const lines = 1000
 	for range lines {
-		a.request(ctx, false)
+		a.of(ctx, false)
 		for waiting := true; waiting; time.Sleep(time.Microsecond) { // each by a write of its own
 			a.mu.Lock()
 			waiting = len(a.pending) > 0
@@ -202,7 +208,7 @@ func TestAccessLogCut(t *testing.T) {
 		}
 		var told bytes.Buffer
 		a := newAccessLog(fd, 1, 1, slog.New(slog.NewTextHandler(&told, nil)))
-		a.request(newLogRequest(t, "/cut"), false)
+		a.of(newLogRequest(t, "/cut"), false)
 		if moved {
 			if err := os.Rename(path, path+".1"); err != nil {
 				t.Fatal(err)
@@ -214,7 +220,7 @@ func TestAccessLogCut(t *testing.T) {
 			}
 		}
 		unlimited()
-		a.request(newLogRequest(t, "/whole"), false)
+		a.of(newLogRequest(t, "/whole"), false)
 		a.close(time.Minute)
 		if !strings.Contains(told.String(), "lines=1") {
 			t.Errorf("%s: told %q", name, told.String())

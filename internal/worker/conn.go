@@ -38,6 +38,12 @@ type conn struct {
 	prev, next *conn // guarded by owner.mu
 	accepted   time.Time
 
+	// Of a connection that was handed over: what was read of it before, and by when
+	// its first request has to be there, in ns since 1970, 0 once it is answered.
+	// They are its goroutine's.
+	first   []byte
+	firstBy int64
+
 	phase   atomic.Uint32
 	readBy  atomic.Int64 // deadline in ns since 1970, 0 none
 	writeBy atomic.Int64 // likewise; expired once sweep has acted on it
@@ -53,6 +59,14 @@ var longAgo = time.Unix(1, 0)
 // Read reads what the client sends. When a deadline interrupts it, it looks
 // once more: data that has arrived is never left unread.
 func (c *conn) Read(p []byte) (int, error) {
+	if len(c.first) > 0 {
+		n := copy(p, c.first)
+		if c.first = c.first[n:]; len(c.first) == 0 {
+			c.first = nil // nobody else has it
+		}
+		c.phase.Store(busy) // a drain may have come between two requests in it
+		return n, nil
+	}
 	for {
 		n, err := c.Conn.Read(p)
 		if err == nil || n > 0 {
@@ -124,8 +138,14 @@ func (c *conn) write(p []byte) (int, error) {
 	return n, err
 }
 
+// SetReadDeadline is called by fasthttp as if a connection that was handed over were
+// a new one: what its client has used of the time for the first request stays used.
 func (c *conn) SetReadDeadline(t time.Time) error {
-	c.readBy.Store(deadline(t))
+	by := deadline(t)
+	if c.firstBy != 0 && (by == 0 || by > c.firstBy) {
+		by = c.firstBy
+	}
+	c.readBy.Store(by)
 	return nil
 }
 
@@ -194,6 +214,7 @@ func stateChanged(nc net.Conn, state fasthttp.ConnState) {
 			c.phase.Store(busy)
 		}
 	case fasthttp.StateIdle:
+		c.firstBy = 0
 		c.phase.Store(idle)
 	}
 }

@@ -38,6 +38,11 @@ func (s *conns) add(nc net.Conn) (*conn, error) {
 	}
 	c := &conn{Conn: sock, owner: s, accepted: time.Now()}
 	s.store.ConnOpened() // before anybody finds it, and closes it
+	s.enter(c)
+	return c, nil
+}
+
+func (s *conns) enter(c *conn) {
 	s.mu.Lock()
 	if c.next = s.first; c.next != nil {
 		c.next.prev = c
@@ -48,7 +53,6 @@ func (s *conns) add(nc net.Conn) (*conn, error) {
 	if s.admitting.Load() {
 		admit(c)
 	}
-	return c, nil
 }
 
 // admit lets connections be heard that came through a closing door: those that

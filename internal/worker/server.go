@@ -126,7 +126,8 @@ func (s *server) finish(ctx *fasthttp.RequestCtx, kind metrics.Kind, took time.D
 		ctx.SetConnectionClose()
 	}
 	if s.access != nil {
-		s.access.request(ctx, unread)
+		r := answeredBy(ctx, unread)
+		s.access.request(&r)
 	}
 }
 
