@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"syscall"
 	"testing"
 	"time"
 
@@ -37,12 +36,12 @@ func TestUpAndDown(t *testing.T) {
 			load := e2e.StartLoad(t, s.Addrs[0], e2e.LoadOptions{KeepAlive: 12, NewConn: 8, Path: "/increment?key=k"})
 			for range rounds {
 				for n := 2; n <= most; n++ {
-					s.Signal(syscall.SIGTTIN)
+					s.OneMore()
 					e2e.Eventually(t, requestsLimit, "one worker more", func() bool { return len(pids(region)) == n })
 					pause(load)
 				}
 				for n := most - 1; n >= 1; n-- {
-					s.Signal(syscall.SIGTTOU)
+					s.OneLess()
 					if n%2 == 0 { // else the next one comes while this one leaves
 						e2e.Eventually(t, requestsLimit, "one worker less", func() bool { return len(pids(region)) == n })
 					}

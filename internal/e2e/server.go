@@ -204,7 +204,8 @@ func (s *Server) Stop() {
 	s.Check()
 }
 
-// Signal sends a signal to the master.
+// Signal sends a signal to the master. One that is sent twice before the master was
+// scheduled is one signal.
 func (s *Server) Signal(sig syscall.Signal) {
 	s.tb.Helper()
 	s.remember()

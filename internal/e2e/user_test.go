@@ -128,13 +128,13 @@ func TestUser(t *testing.T) {
 	workers(1)
 	load := e2e.StartLoad(t, s.Addrs[0], e2e.LoadOptions{KeepAlive: 4, NewConn: 4, Path: "/increment?key=k"})
 	for range 2 { // the second time over the sockets of the first
-		s.Signal(syscall.SIGTTIN)
-		s.Signal(syscall.SIGTTIN)
+		s.OneMore()
+		s.OneMore()
 		workers(3)
 		s.EachWorker()
-		s.Signal(syscall.SIGTTOU)
+		s.OneLess()
 		workers(2)
-		s.Signal(syscall.SIGTTOU)
+		s.OneLess()
 		workers(1)
 	}
 	s.Signal(syscall.SIGHUP)

@@ -3,7 +3,6 @@ package master
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -103,7 +102,7 @@ type crew struct {
 	inherits bool
 	// startHeir starts the program anew, to take over; handOver leaves it the
 	// listeners, but the dropped ones.
-	startHeir func() (pid int, channel io.ReadWriteCloser, err error)
+	startHeir func() (pid int, channel heirChannel, err error)
 	handOver  func(dropped []int)
 	// removeDraft removes what an heir has left that died over a larger region.
 	removeDraft func() error

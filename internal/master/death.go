@@ -12,7 +12,7 @@ import (
 )
 
 // lastWords is the wait for the reason of a worker that has ended already.
-const lastWords = 100 * time.Millisecond
+const lastWords = time.Second
 
 // death is the end of a worker, kept until it is logged.
 type death struct {

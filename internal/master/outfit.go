@@ -2,7 +2,6 @@ package master
 
 import (
 	"cmp"
-	"io"
 	"os"
 	"runtime"
 
@@ -41,7 +40,7 @@ func (m *Master) newCrew(procs processes) *crew {
 		children:       m.children,
 	}
 	c.outfit = func(s *seat, id shm.ID) (handoff.Worker, []int) { return m.outfit(s, id, len(c.seats)) }
-	c.startHeir = func() (int, io.ReadWriteCloser, error) { return m.startHeir(procs) }
+	c.startHeir = func() (int, heirChannel, error) { return m.startHeir(procs) }
 	for i := range m.seats() {
 		c.seats = append(c.seats, &seat{number: i, slot: -1})
 	}

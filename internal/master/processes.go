@@ -28,7 +28,7 @@ type processes interface {
 	// spawnHeir starts a program as the heir of this process, which inherits the
 	// descriptors in this order from handoff.FirstFD on, and after them its end of
 	// the channel, whose number it adds to u. The caller closes the channel.
-	spawnHeir(command []string, u handoff.Upgrade, descriptors []int) (pid int, channel net.Conn, err error)
+	spawnHeir(command []string, u handoff.Upgrade, descriptors []int) (pid int, channel heirChannel, err error)
 	// reap collects every process that ended since the last call.
 	reap() []exit
 	kill(pid int, sig syscall.Signal) error
@@ -146,7 +146,7 @@ func (h *hostProcesses) spawn(w handoff.Worker, descriptors []int) (pid int, rea
 	return pid, ready, nil
 }
 
-func (h *hostProcesses) spawnHeir(command []string, u handoff.Upgrade, descriptors []int) (pid int, channel net.Conn, err error) {
+func (h *hostProcesses) spawnHeir(command []string, u handoff.Upgrade, descriptors []int) (pid int, channel heirChannel, err error) {
 	if len(command) == 0 {
 		return 0, nil, errors.New("the path that this program was started by is not known")
 	}
@@ -157,8 +157,13 @@ func (h *hostProcesses) spawnHeir(command []string, u handoff.Upgrade, descripto
 	own := os.NewFile(uintptr(ends[0]), "upgrade channel")
 	defer own.Close()
 	defer unix.Close(ends[1]) // the end of file that tells of the heir's death needs it
-	if channel, err = net.FileConn(own); err != nil {
+	conn, err := net.FileConn(own)
+	if err != nil {
 		return 0, nil, err
+	}
+	channel, is := conn.(*net.UnixConn)
+	if !is {
+		return 0, nil, errors.Join(fmt.Errorf("upgrade channel: a %T", conn), conn.Close())
 	}
 	u.ChannelFD = handoff.FirstFD + len(descriptors)
 	files := []uintptr{h.null.Fd(), uintptr(syscall.Stdout), uintptr(syscall.Stderr)}

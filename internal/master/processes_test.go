@@ -2,6 +2,7 @@ package master
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -118,6 +119,38 @@ func TestSpawnedProcess(t *testing.T) {
 	}
 	if e := reapOne(t, h); e.String() != "SIGKILL" {
 		t.Errorf("end: %s", e)
+	}
+}
+
+// TestHearOutAnHeir: with the end of the lender's reading comes that of the channel,
+// after what was written, though a process that the heir has left has its other end.
+func TestHearOutAnHeir(t *testing.T) {
+	h, err := newHostProcesses(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	var hold [2]int // what is left ends with it
+	if err := unix.Pipe2(hold[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(hold[1])
+	defer unix.Close(hold[0])
+	script := `{ read x <&3; } & echo '{"quiesce":true}' >&4; echo '{"error":"no such thing"}' >&4; exit 2`
+	pid, channel, err := h.spawnHeir([]string{"/bin/sh", "-c", script}, handoff.Upgrade{PID: os.Getpid()}, []int{hold[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer channel.Close()
+	if e := reapOne(t, h); e.pid != pid || e.String() != "exit code 2" {
+		t.Errorf("end: %+v", e)
+	}
+	if err := channel.CloseRead(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(channel)
+	if want := "{\"quiesce\":true}\n{\"error\":\"no such thing\"}\n"; string(text) != want || err != nil {
+		t.Errorf("read %q, %v, want %q", text, err, want)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"syscall"
+	"time"
 
 	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/shm"
@@ -136,7 +137,21 @@ func (f *theatre) spawn(w handoff.Worker, _ []int) (int, io.ReadCloser, error) {
 	return f.lastPID, r, nil
 }
 
-func (f *theatre) startHeir() (int, io.ReadWriteCloser, error) {
+// lateChannel is read by a watcher that gets to run late.
+type lateChannel struct {
+	net.Conn
+	by time.Duration
+}
+
+func (c lateChannel) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	time.Sleep(c.by)
+	return n, err
+}
+
+func (c lateChannel) CloseRead() error { return nil } // the test ends the heir's end
+
+func (f *theatre) startHeir() (int, heirChannel, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.spawnFails != nil {
@@ -146,7 +161,7 @@ func (f *theatre) startHeir() (int, io.ReadWriteCloser, error) {
 	own, theirs := net.Pipe()
 	f.heirs[f.lastPID] = theirs
 	f.note("heir %d", f.lastPID)
-	return f.lastPID, own, nil
+	return f.lastPID, lateChannel{own, f.lateness}, nil
 }
 
 // enqueue lets connections wait for a seat.
@@ -177,7 +192,7 @@ func (f *theatre) tell(pid int, message byte) error {
 	return nil
 }
 
-func (f *theatre) spawnHeir([]string, handoff.Upgrade, []int) (int, net.Conn, error) {
+func (f *theatre) spawnHeir([]string, handoff.Upgrade, []int) (int, heirChannel, error) {
 	panic("the crew starts heirs by its own field")
 }
 

@@ -56,6 +56,7 @@ type theatre struct {
 	readyFails  error
 	queues      map[int]int      // connections that wait, by seat
 	heirs       map[int]net.Conn // by pid: the heir's end of its channel
+	lateness    time.Duration    // of the watcher of an heir
 }
 
 // perform starts a crew with the given number of seats in a bubble and hands

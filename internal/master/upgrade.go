@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"slices"
 	"time"
@@ -31,12 +30,21 @@ const upgradeLimit = 60 * time.Second
 // heir is the lender's half of a process that is to take over.
 type heir struct {
 	pid     int
-	channel io.ReadWriteCloser
+	channel heirChannel
 	began   time.Time
 	due     time.Time // when it is killed
 	reason  string    // why it will not be ready
+	heard   bool      // nothing more will come from the channel
 	copies  bool      // it was told that all workers are gone
 	handed  bool      // it has taken over
+}
+
+// heirChannel is the lender's end of the socket between the two.
+type heirChannel interface {
+	io.ReadWriteCloser
+	// CloseRead lets nobody write to the other end any more. What was written is
+	// read before the end of the stream.
+	CloseRead() error
 }
 
 // heirNews is what came, or did not come, from the channel.
@@ -93,9 +101,21 @@ func (c *crew) upgrade() {
 	}()
 }
 
+// learn keeps why there will be no hand-over, as the heir tells it.
+func (h *heir) learn(n heirNews) {
+	switch {
+	case n.err == nil:
+		h.reason = cmp.Or(h.reason, n.message.Error)
+	case !errors.Is(n.err, handoff.ErrNoMessage):
+		h.reason = cmp.Or(h.reason, n.err.Error())
+	}
+	h.heard = n.err != nil || !n.message.Quiesce
+}
+
 // hearHeir takes what came from the channel.
 func (c *crew) hearHeir(n heirNews) {
 	h := n.heir
+	h.learn(n)
 	if n.message.Ready {
 		c.reap() // one that has ended since is nobody's successor
 	}
@@ -111,10 +131,6 @@ func (c *crew) hearHeir(n heirNews) {
 		return
 	case n.err == nil && (n.message.Ready || n.message.Quiesce):
 		h.reason = cmp.Or(h.reason, "this server stops")
-	case n.err == nil:
-		h.reason = cmp.Or(h.reason, n.message.Error)
-	case !errors.Is(n.err, handoff.ErrNoMessage):
-		h.reason = cmp.Or(h.reason, n.err.Error())
 	}
 	// It knows that it was not heard when the channel ends.
 	_ = h.channel.Close()
@@ -150,10 +166,28 @@ func (c *crew) dismissAll() {
 	}
 }
 
+// hearOut waits for the watcher of an heir that has ended to read what it wrote
+// before, which is in the channel already. A process that it has left, and that has
+// its end of the channel, makes nobody wait.
+func (c *crew) hearOut(h *heir) {
+	if h.heard {
+		return
+	}
+	if h.channel.CloseRead() != nil {
+		_ = h.channel.Close() // ends the watcher, too
+	}
+	for !h.heard {
+		if n := <-c.heirNews; n.heir == h {
+			h.learn(n)
+		}
+	}
+}
+
 // heirEnded deals with the end of an heir: everything is as it was.
 func (c *crew) heirEnded(e exit) {
 	h := c.heir
 	c.heir = nil
+	c.hearOut(h)
 	_ = h.channel.Close()
 	if h.handed {
 		c.log.Error("the new master has ended", "pid", h.pid, "end", e.String())
@@ -201,7 +235,7 @@ func (c *crew) killHeir(sig unix.Signal) {
 }
 
 // startHeir starts the program anew with all that an heir needs.
-func (m *Master) startHeir(procs processes) (pid int, channel net.Conn, err error) {
+func (m *Master) startHeir(procs processes) (pid int, channel heirChannel, err error) {
 	if os.Getpid() == 1 {
 		return 0, nil, errors.New("this is process 1, whose end is that of its container; start another container instead")
 	}

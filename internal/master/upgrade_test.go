@@ -129,6 +129,21 @@ func TestUpgradeFails(t *testing.T) {
 	}
 }
 
+// The end of an heir may be noticed before what it wrote was read: the reason is in
+// the log all the same.
+func TestUpgradeHearsLastWords(t *testing.T) {
+	perform(t, 1, func(f *theatre) {
+		f.lateness = time.Minute / 2
+		heir := f.usr2()
+		f.reports(heir, handoff.ReadyMessage{Error: "no such thing"})
+		f.ends(exited(2), 102)
+		f.pass(f.lateness)
+		f.expect("no draft")
+		f.wantLog(`end="exit code 2" reason="no such thing"`)
+		f.close()
+	})
+}
+
 func TestUpgradeIsRefused(t *testing.T) {
 	perform(t, 2, func(f *theatre) {
 		f.start()
