@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,10 +16,28 @@ const (
 	beatInterval = 100 * time.Millisecond
 	// memoryBeats is how many beats one reading of the memory serves.
 	memoryBeats = 20
+	// deaf is how long the goroutine may not have run while the loop beats.
+	deaf = time.Second
 )
 
-// beat tells the master that this process is alive, until stop is closed.
-func beat(store *shm.Store, stop <-chan struct{}) {
+// heartbeat tells the master that this process is alive: its goroutine does or, while
+// there is an event loop, the loop, as long as the goroutine runs, too. So it ends
+// with either of them. What they hang in need not be the same: a loop in a call
+// that does not return, goroutines for want of a processor.
+type heartbeat struct {
+	store  *shm.Store
+	start  time.Time
+	ran    atomic.Int64 // when the goroutine did last, in ns since start
+	byLoop atomic.Bool
+}
+
+func newHeartbeat(store *shm.Store) *heartbeat {
+	return &heartbeat{store: store, start: time.Now()}
+}
+
+// run is the goroutine, until stop is closed. It also tells how much CPU and memory
+// this process has used.
+func (h *heartbeat) run(stop <-chan struct{}) {
 	statm, err := os.Open("/proc/self/statm")
 	if err == nil {
 		defer statm.Close()
@@ -26,10 +45,10 @@ func beat(store *shm.Store, stop <-chan struct{}) {
 	tick := time.NewTicker(beatInterval)
 	defer tick.Stop()
 	for n := 0; ; n++ {
-		store.Beat()
-		store.SetCPU(used())
+		h.beat(time.Now())
+		h.store.SetCPU(used())
 		if n%memoryBeats == 0 && err == nil {
-			store.SetMemory(residentBytes(statm))
+			h.store.SetMemory(residentBytes(statm))
 		}
 		select {
 		case <-stop:
@@ -38,6 +57,25 @@ func beat(store *shm.Store, stop <-chan struct{}) {
 		}
 	}
 }
+
+func (h *heartbeat) beat(now time.Time) {
+	h.ran.Store(int64(now.Sub(h.start)))
+	if !h.byLoop.Load() {
+		h.store.Beat()
+	}
+}
+
+// loopBeat is called by the event loop, each beatInterval. With the first call the
+// beats are the loop's.
+func (h *heartbeat) loopBeat(now time.Time) {
+	h.byLoop.Store(true)
+	if now.Sub(h.start)-time.Duration(h.ran.Load()) < deaf {
+		h.store.Beat()
+	}
+}
+
+// loopEnded makes the beats the goroutine's again. No loopBeat comes after it.
+func (h *heartbeat) loopEnded() { h.byLoop.Store(false) }
 
 // used is the CPU that this process has used.
 func used() time.Duration {

@@ -78,7 +78,7 @@ func Run(w handoff.Worker) int {
 		return refuse(ready, log, handoff.ExitCannotBoot, err)
 	}
 	go follow(access, w.AccessLogPath, reopen, log) // until the process ends
-	go beat(store, nil)                             // until the process ends: a drain beats too
+	go newHeartbeat(store).run(nil)                 // until the process ends: a drain beats too
 	go expire(commands, nil)                        // until the process ends
 	if !w.Wait {
 		s.start(listeners)
