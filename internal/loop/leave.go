@@ -42,16 +42,16 @@ func (l *Loop) EndDoors() {
 const leaveMost = 256
 
 // LeaveQuiet closes connections that are between requests, unless they were accepted
-// less than grace ago or a request has arrived. It does some at a time, and reports
-// whether it has seen all.
-func (l *Loop) LeaveQuiet(grace time.Duration) bool {
+// less than grace ago or a request has arrived. It ends some at a time, and is called
+// again for the others.
+func (l *Loop) LeaveQuiet(grace time.Duration) {
 	now, left := time.Since(l.start), leaveMost
 	for _, c := range l.conns {
 		if c == nil || c.phase != fresh && c.phase != idle || now-c.accepted < grace {
 			continue
 		}
 		if left--; left < 0 {
-			return false
+			return
 		}
 		generation, turns := c.generation, l.turns
 		l.take(c)
@@ -59,7 +59,6 @@ func (l *Loop) LeaveQuiet(grace time.Duration) bool {
 			l.close(c)
 		}
 	}
-	return true
 }
 
 // Hurry hands over connections whose request has not arrived whole, as late.

@@ -26,12 +26,14 @@ type Request struct {
 }
 
 // Method is GET or POST.
-func (r *Request) Method() string {
+func (r *Request) Method() []byte {
 	if r.Post {
-		return "POST"
+		return nameOfPost
 	}
-	return "GET"
+	return nameOfGet
 }
+
+var nameOfGet, nameOfPost = []byte("GET"), []byte("POST")
 
 // Scanner recognises plain requests. It remembers the headers that it has seen: a
 // client sends the same one with every request, and it need not be read again. It

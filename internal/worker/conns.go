@@ -64,8 +64,10 @@ func (s *conns) admit() {
 
 func admit(c *conn) {
 	// A connection that has ended needs no hearing.
-	_ = c.Conn.Control(func(fd uintptr) { _ = listen.Admit(int(fd)) })
+	_ = c.Conn.Control(func(fd uintptr) { admitFD(int(fd)) })
 }
+
+func admitFD(fd int) { _ = listen.Admit(fd) }
 
 func (s *conns) remove(c *conn) {
 	s.mu.Lock()

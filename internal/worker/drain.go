@@ -3,6 +3,7 @@ package worker
 import (
 	"time"
 
+	"github.com/fondue-server/fondue/internal/loop"
 	"github.com/fondue-server/fondue/internal/shm"
 )
 
@@ -56,6 +57,10 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 	s.draining.Store(true)
 	s.adopting.Unlock()
 	s.conns.admit()
+	s.do(func(l *loop.Loop) {
+		l.Leave()
+		l.Each(admitFD)
+	})
 
 	begin := time.Now()
 	tick := time.NewTicker(drainTick)
@@ -68,7 +73,7 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 			break
 		}
 		if accepting {
-			if s.conns.count() > 0 || !s.queuesEmpty(true) {
+			if s.open() > 0 || !s.queuesEmpty(true) {
 				quietSince = time.Time{}
 			} else if quietSince.IsZero() {
 				quietSince = time.Now()
@@ -84,8 +89,9 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 		}
 		if line.leave.Load() && elapsed >= haste {
 			s.conns.each((*conn).hurry)
+			s.do((*loop.Loop).Hurry)
 		}
-		if !accepting && s.conns.count() == 0 {
+		if !accepting && s.open() == 0 {
 			break
 		}
 		select {
@@ -100,7 +106,29 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 		s.closeListeners()
 	}
 	close(s.stop)
-	return s.conns.closeAll()
+	if s.loop != nil {
+		s.do(func(l *loop.Loop) { cut = l.CloseAll() })
+		s.loop.Stop()
+		s.heart.loopEnded()
+	}
+	return cut + s.conns.closeAll()
+}
+
+// do has the loop do something, if there is one.
+func (s *server) do(f func(*loop.Loop)) {
+	if s.loop != nil {
+		s.loop.Do(func() { f(s.loop) })
+	}
+}
+
+// open is how many connections there are. One that is handed over is in the set before
+// the loop has it no longer, so the loop is asked first.
+func (s *server) open() int {
+	n := 0
+	if s.loop != nil {
+		n = s.loop.Open()
+	}
+	return n + s.conns.count()
 }
 
 // queuesEmpty reports whether nobody waits to be accepted. Queues that siblings
@@ -116,6 +144,7 @@ func (s *server) queuesEmpty(andShared bool) bool {
 
 // closeListeners returns when the last accepted connection is in the set.
 func (s *server) closeListeners() {
+	s.do((*loop.Loop).EndDoors)
 	for _, l := range s.listeners {
 		if err := l.Close(); err != nil {
 			s.log.Debug("close listener", "addr", l.addr, "err", err)
@@ -131,4 +160,5 @@ func (s *server) leaveQuiet() {
 			c.leave()
 		}
 	})
+	s.do(func(l *loop.Loop) { l.LeaveQuiet(grace) })
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"fmt"
 	"net"
 	"time"
 
@@ -48,7 +49,7 @@ func (l *lane) Step(c *loop.Conn, in, out []byte) (used int, reply []byte, next 
 	l.server.store.CountAnswer(int(done.Kind), metrics.OutcomeOf(done.Status), now-l.ended)
 	l.ended = now
 	if access := l.server.access; access != nil {
-		access.request(answered{
+		access.request(&answered{
 			remote: c.Peer().Addr(), method: l.request.Method(), target: l.request.Target, protocol: protocolName,
 			status: done.Status, size: done.Size,
 		})
@@ -70,4 +71,40 @@ func (l *lane) Take(h loop.Handed) {
 		fd: h.FD, local: door.Addr(), remote: remote, accepted: h.Accepted,
 		first: h.Input, began: h.Began, late: h.Late,
 	})
+}
+
+// newLane makes the loop of a server. It has no doors yet.
+func (s *server) openLane() error {
+	l := &lane{server: s, front: s.api.NewLane(), start: time.Now(), wall: time.Now()}
+	var err error
+	l.loop, err = loop.New(loop.Config{
+		Limits: loop.Limits{Read: readTimeout, Write: writeTimeout, Idle: idleTimeout, Linger: lingerTime},
+		Meters: s.store,
+		Tick: func() {
+			l.wall = time.Now()
+			s.heart.loopBeat(l.wall)
+		},
+		Accepted: func(fd, door int) {
+			s.listeners[door].accepted.Store(time.Now().UnixNano())
+			if s.conns.admitting.Load() {
+				admitFD(fd)
+			}
+		},
+		Short: func(door int, err error) {
+			if at := s.listeners[door]; at.warnings.allow() {
+				s.log.Warn("cannot accept, trying again", "addr", at.addr, "err", err)
+			}
+		},
+		Failed: func(door int, err error) { s.fail(s.listeners[door], err) },
+	})
+	if err != nil {
+		return fmt.Errorf("fast lane: %w", err)
+	}
+	for _, at := range s.listeners {
+		if err = l.loop.Listen(loop.Door{FD: at.fd, Shared: at.shared, Protocol: l}); err != nil {
+			return fmt.Errorf("fast lane: listener %s: %w", at.addr, err)
+		}
+	}
+	s.loop = l.loop
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fondue-server/fondue/internal/command"
 	"github.com/fondue-server/fondue/internal/httpapi"
+	"github.com/fondue-server/fondue/internal/loop"
 	"github.com/fondue-server/fondue/internal/metrics"
 	"github.com/fondue-server/fondue/internal/shm"
 )
@@ -34,6 +35,8 @@ type server struct {
 	conns     *conns
 	listeners []*listener
 	draining  atomic.Bool
+	loop      *loop.Loop // nil: the fast lane is off
+	heart     *heartbeat
 	faults    struct{ region, other throttle }
 
 	http    fasthttp.Server
@@ -75,17 +78,26 @@ func newServer(commands *command.Commands, store *shm.Store, access *accessLog, 
 func (s *server) start(listeners []*listener) {
 	s.listeners = listeners
 	go s.conns.sweep(s.stop) // ends with drain
+	if s.loop != nil {
+		go s.loop.Run() // ends with drain
+		return
+	}
 	for _, l := range listeners {
 		s.serving.Add(1)
 		go func() { // ends when the listener is closed
 			defer s.serving.Done()
 			if err := s.http.Serve(l); err != nil {
-				select {
-				case s.failed <- fmt.Errorf("accept on %s: %w", l.addr, err):
-				default:
-				}
+				s.fail(l, err)
 			}
 		}()
+	}
+}
+
+// fail ends the worker: a socket cannot be accepted from.
+func (s *server) fail(l *listener, err error) {
+	select {
+	case s.failed <- fmt.Errorf("accept on %s: %w", l.addr, err):
+	default: // it ends already
 	}
 }
 
