@@ -106,8 +106,8 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 // queuesEmpty reports whether nobody waits to be accepted. Queues that siblings
 // share may be left to them.
 func (s *server) queuesEmpty(andShared bool) bool {
-	for _, l := range s.listeners {
-		if (andShared || !l.shared) && !l.queueEmpty() {
+	for _, d := range s.doors {
+		if (andShared || !d.shared) && !d.queueEmpty() {
 			return false
 		}
 	}
@@ -116,9 +116,9 @@ func (s *server) queuesEmpty(andShared bool) bool {
 
 // closeListeners returns when the last accepted connection is in the set.
 func (s *server) closeListeners() {
-	for _, l := range s.listeners {
-		if err := l.Close(); err != nil {
-			s.log.Debug("close listener", "addr", l.addr, "err", err)
+	for _, d := range s.doors {
+		if err := d.end(); err != nil {
+			s.log.Debug("close listener", "addr", d.addr, "err", err)
 		}
 	}
 	s.serving.Wait()

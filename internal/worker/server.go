@@ -26,15 +26,15 @@ const (
 
 // server serves HTTP on the worker's listeners.
 type server struct {
-	commands  *command.Commands
-	api       *httpapi.API
-	store     *shm.Store
-	access    *accessLog // nil: off
-	log       *slog.Logger
-	conns     *conns
-	listeners []*listener
-	draining  atomic.Bool
-	faults    struct{ region, other throttle }
+	commands *command.Commands
+	api      *httpapi.API
+	store    *shm.Store
+	access   *accessLog // nil: off
+	log      *slog.Logger
+	conns    *conns
+	doors    []*door
+	draining atomic.Bool
+	faults   struct{ region, other throttle }
 
 	http    fasthttp.Server
 	serving sync.WaitGroup // accept loops
@@ -73,9 +73,9 @@ func newServer(commands *command.Commands, store *shm.Store, access *accessLog, 
 
 // start begins to accept. The server owns the listeners from here on.
 func (s *server) start(listeners []*listener) {
-	s.listeners = listeners
 	go s.conns.sweep(s.stop) // ends with drain
 	for _, l := range listeners {
+		s.doors = append(s.doors, &l.door)
 		s.serving.Add(1)
 		go func() { // ends when the listener is closed
 			defer s.serving.Done()

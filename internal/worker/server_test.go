@@ -24,10 +24,11 @@ import (
 // testServer is a server on one loopback listener, over a region on the heap.
 type testServer struct {
 	*server
-	region *shm.Region
-	store  *shm.Store
-	addr   string
-	fd     int // the descriptor that a master would keep
+	listeners []*listener
+	region    *shm.Region
+	store     *shm.Store
+	addr      string
+	fd        int // the descriptor that a master would keep
 }
 
 // duplicate returns a descriptor of the same listening socket, which the test
@@ -94,7 +95,8 @@ func newTestServer(t testing.TB, network string) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.start([]*listener{l})
+	s.listeners = []*listener{l}
+	s.start(s.listeners)
 	t.Cleanup(func() {
 		if !s.draining.Load() {
 			s.drain(pace{}, new(lifeline))
@@ -280,7 +282,7 @@ func TestAcceptOutlastsShortages(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := &listener{
-			Listener: &failingListener{nl, c.errs}, conns: s.conns, log: s.log, closing: make(chan struct{}),
+			Listener: &failingListener{nl, c.errs}, door: door{conns: s.conns}, log: s.log, closing: make(chan struct{}),
 		}
 		peer, err := net.Dial("tcp", nl.Addr().String())
 		if err != nil {

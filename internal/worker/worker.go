@@ -108,7 +108,7 @@ func Run(w handoff.Worker) int {
 		log.Warn("the master is gone, leaving")
 		p, flushLimit = quick, 50*time.Millisecond
 		if store.OwnerState() == shm.StateReady {
-			shutDoors(listeners, log)
+			shutDoors(s.doors, log)
 		} // else another master has the same sockets, and its workers accept
 	}
 	if cut := s.drain(p, line); cut > 0 {
@@ -138,13 +138,13 @@ func mayServe(line *lifeline, terminate <-chan os.Signal, store *shm.Store) bool
 }
 
 // shutDoors lets no new connection into sockets that nobody will accept from.
-func shutDoors(listeners []*listener, log *slog.Logger) {
-	for _, l := range listeners {
-		if l.kept {
+func shutDoors(doors []*door, log *slog.Logger) {
+	for _, d := range doors {
+		if d.kept {
 			continue
 		}
-		if err := l.closeDoor(); err != nil {
-			log.Warn("cannot close the door", "addr", l.addr, "err", err)
+		if err := d.closeDoor(); err != nil {
+			log.Warn("cannot close the door", "addr", d.addr, "err", err)
 		}
 	}
 }
