@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fondue-server/fondue/internal/listen"
+	"github.com/fondue-server/fondue/internal/loop"
 	"github.com/fondue-server/fondue/internal/shm"
 	"github.com/fondue-server/fondue/internal/socket"
 )
@@ -22,6 +23,7 @@ type conns struct {
 
 	admitting atomic.Bool // the door may be closed
 
+	loop     *loop.Loop    // of the fast lane, or nil
 	starving atomic.Int32  // accept loops that wait for a descriptor
 	freed    chan struct{} // one descriptor was freed meanwhile
 }
@@ -129,8 +131,16 @@ func (s *conns) closeAll() int {
 	return len(all)
 }
 
+// isStarving reports whether somebody who accepts waits for a descriptor.
+func (s *conns) isStarving() bool {
+	return s.starving.Load() > 0 || s.loop != nil && s.loop.Starving()
+}
+
 // descriptorFreed wakes an accept loop that ran out of descriptors.
 func (s *conns) descriptorFreed() {
+	if s.loop != nil {
+		s.loop.Freed()
+	}
 	if s.starving.Load() == 0 {
 		return
 	}

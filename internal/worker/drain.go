@@ -106,9 +106,9 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 		s.closeListeners()
 	}
 	close(s.stop)
-	if s.loop != nil {
+	if s.lane != nil {
 		s.do(func(l *loop.Loop) { cut = l.CloseAll() })
-		s.loop.Stop()
+		s.lane.loop.Stop()
 		s.heart.loopEnded()
 	}
 	return cut + s.conns.closeAll()
@@ -116,8 +116,8 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 
 // do has the loop do something, if there is one.
 func (s *server) do(f func(*loop.Loop)) {
-	if s.loop != nil {
-		s.loop.Do(func() { f(s.loop) })
+	if s.lane != nil {
+		s.lane.loop.Do(func() { f(s.lane.loop) })
 	}
 }
 
@@ -125,8 +125,8 @@ func (s *server) do(f func(*loop.Loop)) {
 // the loop has it no longer, so the loop is asked first.
 func (s *server) open() int {
 	n := 0
-	if s.loop != nil {
-		n = s.loop.Open()
+	if s.lane != nil {
+		n = s.lane.loop.Open()
 	}
 	return n + s.conns.count()
 }
@@ -134,8 +134,8 @@ func (s *server) open() int {
 // queuesEmpty reports whether nobody waits to be accepted. Queues that siblings
 // share may be left to them.
 func (s *server) queuesEmpty(andShared bool) bool {
-	for _, l := range s.listeners {
-		if (andShared || !l.shared) && !l.queueEmpty() {
+	for _, d := range s.doors {
+		if (andShared || !d.shared) && !d.queueEmpty() {
 			return false
 		}
 	}
@@ -145,9 +145,9 @@ func (s *server) queuesEmpty(andShared bool) bool {
 // closeListeners returns when the last accepted connection is in the set.
 func (s *server) closeListeners() {
 	s.do((*loop.Loop).EndDoors)
-	for _, l := range s.listeners {
-		if err := l.Close(); err != nil {
-			s.log.Debug("close listener", "addr", l.addr, "err", err)
+	for _, d := range s.doors {
+		if err := d.end(); err != nil {
+			s.log.Debug("close listener", "addr", d.addr, "err", err)
 		}
 	}
 	s.serving.Wait()

@@ -14,7 +14,7 @@ import (
 // closeDoors does what a master does before it tells its workers to end.
 func closeDoors(t testing.TB, s *testServer) {
 	t.Helper()
-	for _, l := range s.listeners {
+	for _, l := range s.doors {
 		if err := l.closeDoor(); err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func TestDrainLeavesTheQueues(t *testing.T) {
 	line.leave.Store(true)
 	cut := make(chan int)
 	go func() { cut <- s.drain(pace{window: time.Minute, timeout: time.Minute}, line) }()
-	waitFor(t, "the listener to be closed", s.listeners[0].isClosed)
+	waitFor(t, "the listener to be closed", s.accepts[0].isClosed)
 	if closing, err := half.send(increment[20:]); err != nil || !closing {
 		t.Errorf("closing %v, %v", closing, err)
 	}
@@ -218,7 +218,7 @@ func TestDrainWaitsForRequests(t *testing.T) {
 		if err == nil {
 			c.Close()
 		}
-		return s.draining.Load() && s.listeners[0].isClosed()
+		return s.draining.Load() && s.accepts[0].isClosed()
 	})
 	for _, c := range []*client{half, second} {
 		if _, err := io.WriteString(c, increment[20:]); err != nil {

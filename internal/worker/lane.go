@@ -15,8 +15,11 @@ import (
 // and hands everything else over to fasthttp, from the first byte of the request on. It
 // belongs to the loop.
 type lane struct {
-	server  *server
-	loop    *loop.Loop
+	server    *server
+	loop      *loop.Loop
+	listeners []*bareListener // by the number of their door
+	warnings  throttle
+
 	front   *httpapi.Lane
 	scanner plainhttp.Scanner
 	request plainhttp.Request
@@ -62,49 +65,60 @@ func (l *lane) Step(c *loop.Conn, in, out []byte) (used int, reply []byte, next 
 
 // Take has fasthttp serve a connection from here on.
 func (l *lane) Take(h loop.Handed) {
-	door := l.server.listeners[h.Door]
 	var remote net.Addr = &net.UnixAddr{Net: "unix"}
 	if h.Peer.IsValid() {
 		remote = net.TCPAddrFromAddrPort(h.Peer)
 	}
 	l.server.serveHanded(handed{
-		fd: h.FD, local: door.Addr(), remote: remote, accepted: h.Accepted,
+		fd: h.FD, local: l.listeners[h.Door].local, remote: remote, accepted: h.Accepted,
 		first: h.Input, began: h.Began, late: h.Late,
 	})
 }
 
-// newLane makes the loop of a server. It has no doors yet.
-func (s *server) openLane() error {
+// newLane makes the fast lane of a server. It serves from start on.
+func newLane(s *server) (*lane, error) {
 	l := &lane{server: s, front: s.api.NewLane(), start: time.Now(), wall: time.Now()}
 	var err error
 	l.loop, err = loop.New(loop.Config{
-		Limits: loop.Limits{Read: readTimeout, Write: writeTimeout, Idle: idleTimeout, Linger: lingerTime},
-		Meters: s.store,
-		Tick: func() {
-			l.wall = time.Now()
-			s.heart.loopBeat(l.wall)
-		},
-		Accepted: func(fd, door int) {
-			s.listeners[door].accepted.Store(time.Now().UnixNano())
-			if s.conns.admitting.Load() {
-				admitFD(fd)
-			}
-		},
-		Short: func(door int, err error) {
-			if at := s.listeners[door]; at.warnings.allow() {
-				s.log.Warn("cannot accept, trying again", "addr", at.addr, "err", err)
-			}
-		},
-		Failed: func(door int, err error) { s.fail(s.listeners[door], err) },
+		Limits:   loop.Limits{Read: readTimeout, Write: writeTimeout, Idle: idleTimeout, Linger: lingerTime},
+		Meters:   s.store,
+		Tick:     l.tick,
+		Accepted: l.accepted,
+		Short:    l.short,
+		Failed:   func(door int, err error) { s.fail(&l.listeners[door].door, err) },
 	})
 	if err != nil {
-		return fmt.Errorf("fast lane: %w", err)
+		return nil, fmt.Errorf("fast lane: %w", err)
 	}
-	for _, at := range s.listeners {
-		if err = l.loop.Listen(loop.Door{FD: at.fd, Shared: at.shared, Protocol: l}); err != nil {
-			return fmt.Errorf("fast lane: listener %s: %w", at.addr, err)
+	s.conns.loop = l.loop
+	return l, nil
+}
+
+// run serves the listeners until the loop is stopped. They are in the loop from here
+// on and no earlier: connections would be kept waiting for one that does not turn.
+func (l *lane) run() {
+	for _, b := range l.listeners {
+		if err := l.loop.Listen(loop.Door{FD: b.fd, Shared: b.shared, Protocol: l}); err != nil {
+			l.server.fail(&b.door, err)
 		}
 	}
-	s.loop = l.loop
-	return nil
+	go l.loop.Run() // ends with drain
+}
+
+func (l *lane) tick() {
+	l.wall = time.Now()
+	l.server.heart.loopBeat(l.wall)
+}
+
+func (l *lane) accepted(fd, door int) {
+	l.listeners[door].accepted.Store(time.Now().UnixNano())
+	if l.server.conns.admitting.Load() {
+		admitFD(fd)
+	}
+}
+
+func (l *lane) short(door int, err error) {
+	if l.warnings.allow() {
+		l.server.log.Warn("cannot accept, trying again", "addr", l.listeners[door].addr, "err", err)
+	}
 }

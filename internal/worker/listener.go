@@ -8,31 +8,24 @@ import (
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/fondue-server/fondue/internal/handoff"
-	"github.com/fondue-server/fondue/internal/listen"
 )
 
 // listener accepts from an inherited socket. Its Accept outlasts every shortage,
 // because fasthttp ends its loop on any error.
 type listener struct {
 	net.Listener
-	addr   string
-	shared bool // other workers accept from the same queue
-	kept   bool // its door is not this server's
-	raw    syscall.RawConn
-	conns  *conns
-	log    *slog.Logger
+	door
+	log *slog.Logger
 
 	warnings  throttle
 	closing   chan struct{}
 	closeOnce sync.Once
-	accepted  atomic.Int64 // time of the last connection, in ns since 1970
 }
 
 // inherit wraps the descriptor that the master handed over; the descriptor
@@ -54,10 +47,12 @@ func inherit(l handoff.Listener, set *conns, log *slog.Logger) (*listener, error
 		nl.Close()
 		return nil, fmt.Errorf("listener %s: %w", l.Addr, err)
 	}
-	return &listener{
-		Listener: nl, addr: l.Addr, shared: l.Shared, kept: l.Kept, raw: raw, conns: set, log: log,
-		closing: make(chan struct{}),
-	}, nil
+	in := &listener{
+		Listener: nl, log: log, closing: make(chan struct{}),
+		door: door{addr: l.Addr, local: nl.Addr(), shared: l.Shared, kept: l.Kept, control: raw.Control, conns: set},
+	}
+	in.end = in.Close
+	return in, nil
 }
 
 // Bounds of the wait after a failed accept.
@@ -116,35 +111,6 @@ func (l *listener) rest(delay time.Duration) {
 	case <-l.conns.freed:
 	case <-l.closing:
 	}
-}
-
-// queueEmpty reports whether no connection waits to be accepted.
-func (l *listener) queueEmpty() bool {
-	p := []unix.PollFd{{Events: unix.POLLIN | unix.POLLRDHUP}}
-	ready := 0
-	control := l.raw.Control(func(fd uintptr) {
-		p[0].Fd = int32(fd)
-		ready, _ = unix.Poll(p, 0)
-	})
-	if control != nil || ready <= 0 {
-		return true
-	}
-	if p[0].Revents&unix.POLLRDHUP == 0 {
-		return false
-	}
-	// A Unix socket whose door is closed is readable for good. Nothing enters
-	// its queue any more, and whatever was there has been accepted unless
-	// Accept is held up.
-	return l.conns.starving.Load() == 0 && time.Since(time.Unix(0, l.accepted.Load())) >= settle
-}
-
-// closeDoor lets no new connection in, for everybody who holds the socket.
-func (l *listener) closeDoor() error {
-	var err error
-	if control := l.raw.Control(func(fd uintptr) { err = listen.CloseDoor(int(fd)) }); control != nil {
-		return control
-	}
-	return err
 }
 
 // Close ends Accept. The master's descriptor of the socket stays open.

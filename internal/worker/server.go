@@ -11,8 +11,8 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/fondue-server/fondue/internal/command"
+	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/httpapi"
-	"github.com/fondue-server/fondue/internal/loop"
 	"github.com/fondue-server/fondue/internal/metrics"
 	"github.com/fondue-server/fondue/internal/shm"
 )
@@ -27,17 +27,18 @@ const (
 
 // server serves HTTP on the worker's listeners.
 type server struct {
-	commands  *command.Commands
-	api       *httpapi.API
-	store     *shm.Store
-	access    *accessLog // nil: off
-	log       *slog.Logger
-	conns     *conns
-	listeners []*listener
-	draining  atomic.Bool
-	loop      *loop.Loop // nil: the fast lane is off
-	heart     *heartbeat
-	faults    struct{ region, other throttle }
+	commands *command.Commands
+	api      *httpapi.API
+	store    *shm.Store
+	access   *accessLog // nil: off
+	log      *slog.Logger
+	heart    *heartbeat
+	conns    *conns
+	doors    []*door
+	lane     *lane       // nil: off
+	accepts  []*listener // of fasthttp, where there is no lane
+	draining atomic.Bool
+	faults   struct{ region, other throttle }
 
 	http    fasthttp.Server
 	serving sync.WaitGroup // accept loops
@@ -51,7 +52,7 @@ type server struct {
 func newServer(commands *command.Commands, store *shm.Store, access *accessLog, log *slog.Logger) *server {
 	s := &server{
 		commands: commands, store: store,
-		access: access, log: log, conns: newConns(store),
+		access: access, log: log, heart: newHeartbeat(store), conns: newConns(store),
 		failed: make(chan error, 1), stop: make(chan struct{}),
 	}
 	s.api = httpapi.New(commands, s.fault)
@@ -74,29 +75,45 @@ func newServer(commands *command.Commands, store *shm.Store, access *accessLog, 
 	return s
 }
 
-// start begins to accept. The server owns the listeners from here on.
-func (s *server) start(listeners []*listener) {
-	s.listeners = listeners
+// inherit takes over a listening socket from the master. With a fast lane its
+// connections come by the loop.
+func (s *server) inherit(l handoff.Listener) error {
+	if s.lane != nil {
+		b, err := inheritBare(l, s.conns)
+		if err == nil {
+			s.doors, s.lane.listeners = append(s.doors, &b.door), append(s.lane.listeners, b)
+		}
+		return err
+	}
+	in, err := inherit(l, s.conns, s.log)
+	if err == nil {
+		s.doors, s.accepts = append(s.doors, &in.door), append(s.accepts, in)
+	}
+	return err
+}
+
+// start begins to accept.
+func (s *server) start() {
 	go s.conns.sweep(s.stop) // ends with drain
-	if s.loop != nil {
-		go s.loop.Run() // ends with drain
+	if s.lane != nil {
+		s.lane.run()
 		return
 	}
-	for _, l := range listeners {
+	for _, l := range s.accepts {
 		s.serving.Add(1)
 		go func() { // ends when the listener is closed
 			defer s.serving.Done()
 			if err := s.http.Serve(l); err != nil {
-				s.fail(l, err)
+				s.fail(&l.door, err)
 			}
 		}()
 	}
 }
 
 // fail ends the worker: a socket cannot be accepted from.
-func (s *server) fail(l *listener, err error) {
+func (s *server) fail(d *door, err error) {
 	select {
-	case s.failed <- fmt.Errorf("accept on %s: %w", l.addr, err):
+	case s.failed <- fmt.Errorf("accept on %s: %w", d.addr, err):
 	default: // it ends already
 	}
 }

@@ -72,7 +72,9 @@ func newStore(t testing.TB) (*shm.Region, *shm.Store) {
 	return region, store
 }
 
-func newTestServer(t testing.TB, network string) *testServer {
+func newTestServer(t testing.TB, network string) *testServer { return newServerOf(t, network, false) }
+
+func newServerOf(t testing.TB, network string, lane bool) *testServer {
 	t.Helper()
 	addr := "127.0.0.1:0"
 	if network == "unix" {
@@ -90,11 +92,15 @@ func newTestServer(t testing.TB, network string) *testServer {
 	s.region, s.store = newStore(t)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	s.server = newServer(command.New(s.region, s.store, shm.Policy{}, os.Getpid()), s.store, nil, log)
-	l, err := inherit(handoff.Listener{FD: duplicate(t, nl.(syscall.Conn)), Network: network, Addr: s.addr}, s.conns, log)
-	if err != nil {
+	if lane {
+		if s.lane, err = newLane(s.server); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.inherit(handoff.Listener{FD: duplicate(t, nl.(syscall.Conn)), Network: network, Addr: s.addr}); err != nil {
 		t.Fatal(err)
 	}
-	s.start([]*listener{l})
+	s.start()
 	t.Cleanup(func() {
 		if !s.draining.Load() {
 			s.drain(pace{}, new(lifeline))
@@ -280,7 +286,7 @@ func TestAcceptOutlastsShortages(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := &listener{
-			Listener: &failingListener{nl, c.errs}, conns: s.conns, log: s.log, closing: make(chan struct{}),
+			Listener: &failingListener{nl, c.errs}, door: door{conns: s.conns}, log: s.log, closing: make(chan struct{}),
 		}
 		peer, err := net.Dial("tcp", nl.Addr().String())
 		if err != nil {

@@ -64,13 +64,15 @@ func Run(w handoff.Worker) int {
 	}
 	commands := command.New(region, store, w.Policy(), os.Getpid())
 	s := newServer(commands, store, access, log)
-	var listeners []*listener
-	for _, l := range w.Listeners {
-		inherited, err := inherit(l, s.conns, log)
-		if err != nil {
+	if w.FastLane {
+		if s.lane, err = newLane(s); err != nil {
 			return refuse(ready, log, handoff.ExitCannotBoot, err)
 		}
-		listeners = append(listeners, inherited)
+	}
+	for _, l := range w.Listeners {
+		if err := s.inherit(l); err != nil {
+			return refuse(ready, log, handoff.ExitCannotBoot, err)
+		}
 	}
 
 	line, err := watch(w.LifelineFD, s.adopt)
@@ -78,10 +80,10 @@ func Run(w handoff.Worker) int {
 		return refuse(ready, log, handoff.ExitCannotBoot, err)
 	}
 	go follow(access, w.AccessLogPath, reopen, log) // until the process ends
-	go newHeartbeat(store).run(nil)                 // until the process ends: a drain beats too
+	go s.heart.run(nil)                             // until the process ends: a drain beats too
 	go expire(commands, nil)                        // until the process ends
 	if !w.Wait {
-		s.start(listeners)
+		s.start()
 	}
 	store.SetState(shm.StateReady)
 	if _, err := (handoff.ReadyMessage{Ready: true}).WriteTo(ready); err != nil {
@@ -92,7 +94,7 @@ func Run(w handoff.Worker) int {
 		if !mayServe(line, terminate, store) {
 			return handoff.ExitOK
 		}
-		s.start(listeners)
+		s.start()
 	}
 
 	p := pace{window: min(drainWindow, w.ShutdownTimeout/2), timeout: w.ShutdownTimeout}
@@ -108,7 +110,7 @@ func Run(w handoff.Worker) int {
 		log.Warn("the master is gone, leaving")
 		p, flushLimit = quick, 50*time.Millisecond
 		if store.OwnerState() == shm.StateReady {
-			shutDoors(listeners, log)
+			shutDoors(s.doors, log)
 		} // else another master has the same sockets, and its workers accept
 	}
 	if cut := s.drain(p, line); cut > 0 {
@@ -138,13 +140,13 @@ func mayServe(line *lifeline, terminate <-chan os.Signal, store *shm.Store) bool
 }
 
 // shutDoors lets no new connection into sockets that nobody will accept from.
-func shutDoors(listeners []*listener, log *slog.Logger) {
-	for _, l := range listeners {
-		if l.kept {
+func shutDoors(doors []*door, log *slog.Logger) {
+	for _, d := range doors {
+		if d.kept {
 			continue
 		}
-		if err := l.closeDoor(); err != nil {
-			log.Warn("cannot close the door", "addr", l.addr, "err", err)
+		if err := d.closeDoor(); err != nil {
+			log.Warn("cannot close the door", "addr", d.addr, "err", err)
 		}
 	}
 }

@@ -1,0 +1,99 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fondue-server/fondue/internal/handoff"
+)
+
+// bareListener is a listening socket as a descriptor, for a loop that accepts by
+// itself. The runtime's poller does not have it: it would wake a thread for each
+// connection.
+type bareListener struct {
+	door
+	fd int // the loop's until close
+
+	mu     sync.RWMutex
+	closed bool
+}
+
+// inheritBare takes the descriptor over that the master handed to this worker. It is
+// closed on an error. As with inherit, it stays non-blocking.
+func inheritBare(l handoff.Listener, set *conns) (*bareListener, error) {
+	refuse := func(err error) (*bareListener, error) {
+		_ = unix.Close(l.FD) // it may be none
+		return nil, fmt.Errorf("listener %s on descriptor %d: %w", l.Addr, l.FD, err)
+	}
+	listens, err := unix.GetsockoptInt(l.FD, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	if err != nil {
+		return refuse(os.NewSyscallError("getsockopt", err))
+	}
+	if listens == 0 {
+		return refuse(errors.New("it does not listen"))
+	}
+	sa, err := unix.Getsockname(l.FD)
+	if err != nil {
+		return refuse(os.NewSyscallError("getsockname", err))
+	}
+	if err := unix.SetNonblock(l.FD, true); err != nil {
+		return refuse(os.NewSyscallError("fcntl", err))
+	}
+	unix.CloseOnExec(l.FD)
+	b := &bareListener{fd: l.FD, door: door{addr: l.Addr, local: netAddr(sa), shared: l.Shared, kept: l.Kept, conns: set}}
+	b.control, b.end = b.use, b.close
+	return b, nil
+}
+
+func (b *bareListener) use(f func(fd uintptr)) error {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if b.closed {
+		return net.ErrClosed
+	}
+	f(uintptr(b.fd))
+	return nil
+}
+
+// close closes the descriptor, which must be in no poller any more: the socket is
+// the master's, too, and stays in a poller as long as it is.
+func (b *bareListener) close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return net.ErrClosed
+	}
+	b.closed = true
+	return os.NewSyscallError("close", unix.Close(b.fd))
+}
+
+// netAddr is an address as the net package has it.
+func netAddr(sa unix.Sockaddr) net.Addr {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port)))
+	case *unix.SockaddrInet6:
+		addr := netip.AddrFrom16(sa.Addr)
+		if sa.ZoneId != 0 {
+			addr = addr.WithZone(zone(sa.ZoneId))
+		}
+		return net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, uint16(sa.Port)))
+	case *unix.SockaddrUnix:
+		return &net.UnixAddr{Name: sa.Name, Net: "unix"}
+	}
+	return &net.UnixAddr{Net: "unix"}
+}
+
+func zone(index uint32) string {
+	if i, err := net.InterfaceByIndex(int(index)); err == nil {
+		return i.Name
+	}
+	return strconv.FormatUint(uint64(index), 10)
+}
