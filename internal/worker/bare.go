@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fondue-server/fondue/internal/handoff"
+	"github.com/fondue-server/fondue/internal/listen"
 )
 
 // bareListener is a listening socket as a descriptor, for a loop that accepts by
@@ -47,6 +48,9 @@ func inheritBare(l handoff.Listener, set *conns) (*bareListener, error) {
 		return refuse(os.NewSyscallError("fcntl", err))
 	}
 	unix.CloseOnExec(l.FD)
+	if err := listen.PrepareStreams(l.FD); err != nil {
+		return refuse(err)
+	}
 	b := &bareListener{fd: l.FD, door: door{addr: l.Addr, local: netAddr(sa), shared: l.Shared, kept: l.Kept, conns: set}}
 	b.control, b.end = b.use, b.close
 	return b, nil
