@@ -2,11 +2,12 @@ package loop
 
 import (
 	"errors"
-	"net/netip"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fondue-server/fondue/internal/socket"
 )
 
 // Door is a listening socket, non-blocking, which stays its owner's.
@@ -121,7 +122,7 @@ func (l *Loop) add(fd int, d *door, addr unix.Sockaddr) error {
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
 		return errors.Join(os.NewSyscallError("epoll_ctl", err), unix.Close(fd))
 	}
-	c.open(fd, uint16(d.number), peerOf(addr), time.Since(l.start))
+	c.open(fd, uint16(d.number), socket.AddrOf(addr), time.Since(l.start))
 	l.open.Add(1)
 	l.config.Meters.ConnOpened()
 	l.settle(c, fresh, l.limits.read)
@@ -129,16 +130,6 @@ func (l *Loop) add(fd int, d *door, addr unix.Sockaddr) error {
 		l.config.Accepted(fd, d.number)
 	}
 	return nil
-}
-
-func peerOf(addr unix.Sockaddr) netip.AddrPort {
-	switch a := addr.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
-	}
-	return netip.AddrPort{}
 }
 
 // feed polls a door again that was starved.

@@ -93,11 +93,12 @@ type Limits struct {
 // lingerBytes is how much is read of a client that sends on after its last reply.
 const lingerBytes = 4 << 20
 
-// Sizes in bytes.
+// Sizes in bytes. A client that does not take its replies makes the loop keep one
+// input, one output and one reply.
 const (
-	inputSize = 64 << 10 // of one read
+	inputSize = 16 << 10 // of one read
 	// outputSize is how much is answered before it is sent. One reply may exceed it.
-	outputSize = 64 << 10
+	outputSize = 16 << 10
 	// outputKept bounds the buffer for replies that the loop keeps.
 	outputKept = 4 * outputSize
 )

@@ -45,7 +45,11 @@ func Run(w handoff.Worker) int {
 	flushLimit := time.Second // for each log
 	defer func() { queue.Close(flushLimit) }()
 	log = log.With("pid", os.Getpid(), "slot", w.Slot)
-	runtime.GOMAXPROCS(max(1, w.Procs))
+	procs := max(1, w.Procs)
+	if w.FastLane {
+		procs++ // the loop never lets its own go
+	}
+	runtime.GOMAXPROCS(procs)
 	if w.MemoryLimit > 0 {
 		debug.SetMemoryLimit(w.MemoryLimit)
 	}
