@@ -111,8 +111,8 @@ func (r *request) end() {
 	if r.raw != nil {
 		r.ctx.Response.SetBodyRaw(r.raw)
 	}
-	r.ctx, r.query, r.file, r.raw = nil, nil, nil, nil
-	r.params, r.cond, r.body = params{}, command.Condition{}, nil
+	r.ctx, r.query, r.key, r.prefix, r.body, r.file, r.raw = nil, nil, nil, nil, nil, nil, nil
+	r.cond = command.Condition{}
 }
 
 // refuse makes a problem the answer, and counts what it is about.
