@@ -3,6 +3,10 @@
 // problem (RFC 9457). What a command means is told in package command, what a
 // client sees in docs/http.md.
 //
+// It has two fronts. API.Handle answers any request that fasthttp has read. A Lane
+// answers plain requests (package plainhttp) to hot routes, never waits, and leaves
+// the rest to Handle. What both have is a call; its answer is the same bytes.
+//
 // Requests to counters, and reads of a value, allocate nothing.
 package httpapi
 
