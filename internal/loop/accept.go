@@ -68,7 +68,7 @@ func (l *Loop) accept(d *door) {
 		fd, addr, err := unix.Accept4(d.FD, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		switch {
 		case err == nil:
-			if err := l.add(fd, d, addr); err != nil {
+			if err := l.Add(fd, d.number, addr); err != nil {
 				l.config.Short(d.number, err)
 			}
 		case err == unix.EAGAIN:
@@ -108,8 +108,9 @@ func isPermanent(err error) bool {
 	return false
 }
 
-// add takes in a connection that was accepted.
-func (l *Loop) add(fd int, d *door, addr unix.Sockaddr) error {
+// Add takes in a non-blocking connection as if it had been accepted from a door. On an
+// error it is closed. The loop calls it (Do).
+func (l *Loop) Add(fd, door int, addr unix.Sockaddr) error {
 	for fd >= len(l.conns) {
 		l.conns = append(l.conns, nil)
 	}
@@ -122,12 +123,12 @@ func (l *Loop) add(fd int, d *door, addr unix.Sockaddr) error {
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
 		return errors.Join(os.NewSyscallError("epoll_ctl", err), unix.Close(fd))
 	}
-	c.open(fd, uint16(d.number), socket.AddrOf(addr), time.Since(l.start))
+	c.open(fd, uint16(door), socket.AddrOf(addr), time.Since(l.start))
 	l.open.Add(1)
 	l.config.Meters.ConnOpened()
 	l.settle(c, fresh, l.limits.read)
 	if l.config.Accepted != nil {
-		l.config.Accepted(fd, d.number)
+		l.config.Accepted(fd, door)
 	}
 	return nil
 }
@@ -162,7 +163,7 @@ func (l *Loop) Starving() bool { return l.starving.Load() > 0 }
 // goroutine may.
 func (l *Loop) Freed() {
 	if l.Starving() {
-		l.calls.post(l.feedAll)
+		l.Post(l.feedAll)
 	}
 }
 

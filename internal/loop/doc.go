@@ -66,7 +66,6 @@ const (
 // Handed is a connection that leaves the loop. Its replies have been sent.
 type Handed struct {
 	FD       int            // non-blocking, and the taker's to close
-	Door     int            // the number of the door that it came by
 	Peer     netip.AddrPort // not valid on a Unix socket
 	Input    []byte         // the bytes that were read and not used; the taker's
 	Late     bool           // the rest of the request did not come in time

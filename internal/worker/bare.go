@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 
@@ -87,4 +88,21 @@ func netAddr(sa unix.Sockaddr) net.Addr {
 		named.Name = sa.Name
 	}
 	return named
+}
+
+// localAddr is this side of a connection.
+func localAddr(fd int) net.Addr {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return netAddr(nil) // of a connection that fails at once
+	}
+	return netAddr(sa)
+}
+
+// remoteAddr is the other side of a connection; not valid says that it is local.
+func remoteAddr(addr netip.AddrPort) net.Addr {
+	if addr.IsValid() {
+		return net.TCPAddrFromAddrPort(addr)
+	}
+	return netAddr(nil)
 }

@@ -2,8 +2,9 @@ package worker
 
 import (
 	"fmt"
-	"net"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/fondue-server/fondue/internal/httpapi"
 	"github.com/fondue-server/fondue/internal/loop"
@@ -65,14 +66,23 @@ func (l *lane) Step(c *loop.Conn, in, out []byte) (used int, reply []byte, next 
 
 // Take has fasthttp serve a connection from here on.
 func (l *lane) Take(h loop.Handed) {
-	var remote net.Addr = &net.UnixAddr{Net: "unix"}
-	if h.Peer.IsValid() {
-		remote = net.TCPAddrFromAddrPort(h.Peer)
-	}
 	l.server.serveHanded(handed{
-		fd: h.FD, local: l.listeners[h.Door].local, remote: remote, accepted: h.Accepted,
+		fd: h.FD, local: localAddr(h.FD), remote: remoteAddr(h.Peer), accepted: h.Accepted,
 		first: h.Input, began: h.Began, late: h.Late,
 	})
+}
+
+// welcome takes in a connection that came by no listener. Other goroutines call it. A
+// drain that begins after it finds the connection: what it asks of the loop comes later.
+func (l *lane) welcome(fd int, peer unix.Sockaddr) {
+	taken := l.loop.Post(func() {
+		if err := l.loop.Add(fd, 0, peer); err != nil {
+			l.server.log.Warn("a connection is lost", "err", err)
+		}
+	})
+	if !taken {
+		_ = unix.Close(fd) // the worker ends
+	}
 }
 
 // newLane makes the fast lane of a server. It serves from start on.
