@@ -15,6 +15,7 @@
 //	  │              replying ◄─────────┤         replying: the client does not take its replies
 //	  ▼                 ▼               ▼
 //	closed          handed over      closing ──► closed
+//	                    └──Return──► idle
 //
 // closing: the replies are sent, the client is told so, and what it still sends is
 // read and thrown away for a while. A connection that is closed with unread bytes is
@@ -66,9 +67,11 @@ const (
 // Handed is a connection that leaves the loop. Its replies have been sent.
 type Handed struct {
 	FD       int            // non-blocking, and the taker's to close
+	Door     int            // the number of the door that it came by
 	Peer     netip.AddrPort // not valid on a Unix socket
 	Input    []byte         // the bytes that were read and not used; the taker's
 	Late     bool           // the rest of the request did not come in time
+	Tag      uint32
 	Accepted time.Time
 	Began    time.Time // when the first byte of the input was read
 }

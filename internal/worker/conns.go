@@ -84,7 +84,6 @@ func (s *conns) remove(c *conn) {
 	c.prev, c.next = nil, nil
 	s.open--
 	s.mu.Unlock()
-	s.store.ConnClosed()
 }
 
 func (s *conns) count() int {
@@ -126,7 +125,7 @@ func (s *conns) closeAll() int {
 	s.each(func(c *conn) { all = append(all, c) })
 	for _, c := range all {
 		c.linger.Store(false)
-		_ = c.Close()
+		_ = c.shut()
 	}
 	return len(all)
 }

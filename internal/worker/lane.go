@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"net"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -10,6 +11,7 @@ import (
 	"github.com/fondue-server/fondue/internal/loop"
 	"github.com/fondue-server/fondue/internal/metrics"
 	"github.com/fondue-server/fondue/internal/plainhttp"
+	"github.com/fondue-server/fondue/internal/socket"
 )
 
 // lane is the fast lane: it answers plain requests to hot routes on the event loop,
@@ -39,12 +41,15 @@ func (l *lane) Step(c *loop.Conn, in, out []byte) (used int, reply []byte, next 
 	if turn := l.loop.Turns(); turn != l.turn {
 		l.turn, l.ended = turn, time.Since(l.start)
 	}
-	switch l.scanner.Scan(in, &l.request, &c.Hint) {
+	hint := plainhttp.Hint(c.Tag)
+	verdict := l.scanner.Scan(in, &l.request, &hint)
+	switch verdict {
 	case plainhttp.Part:
 		return 0, out, loop.More
 	case plainhttp.Doubt:
 		return 0, out, loop.HandOver
 	}
+	c.Tag = c.Tag&^hintMask | uint32(hint)
 	reply, done, ok := l.front.Answer(out, &l.request, l.server.draining.Load(), l.wall)
 	if !ok {
 		return 0, out, loop.HandOver
@@ -64,19 +69,67 @@ func (l *lane) Step(c *loop.Conn, in, out []byte) (used int, reply []byte, next 
 	return l.request.Size, reply, loop.Again
 }
 
-// Take has fasthttp serve a connection from here on.
+// Take has fasthttp serve a connection, until it asks for nothing but what is the
+// lane's for a while.
 func (l *lane) Take(h loop.Handed) {
 	l.server.serveHanded(handed{
 		fd: h.FD, local: localAddr(h.FD), remote: remoteAddr(h.Peer), accepted: h.Accepted,
-		first: h.Input, began: h.Began, late: h.Late,
+		first: h.Input, began: h.Began, late: h.Late, lane: l, door: h.Door, tag: h.Tag + visit,
 	})
+}
+
+// The tag of a connection has the scanner's hint, and how often it was handed over.
+const (
+	hintMask = 0xff
+	visit    = hintMask + 1
+)
+
+// patience is how many requests in a row have to be the lane's before a connection goes
+// back to it, by the connection's tag. A way there and back costs about as much as a
+// request saves ten times, and twice the patience each time bounds what is spent on
+// connections that do not stay.
+func patience(tag uint32) int { return 16 << min(tag/visit, 8) }
+
+// takeBack takes a connection back from fasthttp, which has let it go between two
+// requests. It reports whether it did: a worker that drains does not, nor one without
+// descriptors.
+func (l *lane) takeBack(c *conn) bool {
+	// As with an adoption: a drain either comes first, or finds the connection in the
+	// loop.
+	l.server.adopting.Lock()
+	defer l.server.adopting.Unlock()
+	if l.server.draining.Load() {
+		return false
+	}
+	fd := -1
+	control := c.Conn.Control(func(old uintptr) {
+		fd, _ = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) // -1: no
+	})
+	if control != nil || fd < 0 {
+		return false
+	}
+	h := loop.Handed{FD: fd, Door: c.home.door, Accepted: c.accepted, Tag: c.home.tag}
+	if addr, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		h.Peer = addr.AddrPort()
+	}
+	posted := l.loop.Post(func() {
+		if err := l.loop.Return(h); err != nil {
+			l.server.log.Warn("a connection is lost", "err", err)
+		}
+	})
+	if !posted {
+		_ = unix.Close(fd)
+		return false
+	}
+	c.moved()
+	return true
 }
 
 // welcome takes in a connection that came by no listener. Other goroutines call it. A
 // drain that begins after it finds the connection: what it asks of the loop comes later.
 func (l *lane) welcome(fd int, peer unix.Sockaddr) {
 	taken := l.loop.Post(func() {
-		if err := l.loop.Add(fd, 0, peer); err != nil {
+		if err := l.loop.Add(fd, 0, socket.AddrOf(peer)); err != nil {
 			l.server.log.Warn("a connection is lost", "err", err)
 		}
 	})
