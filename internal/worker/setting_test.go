@@ -29,7 +29,7 @@ type setting struct {
 // testServer is a server on one listener, over a region on the heap.
 type testServer struct {
 	*server
-	setting
+	as     setting
 	region *shm.Region
 	store  *shm.Store
 	addr   string
@@ -120,7 +120,7 @@ func newServerAs(t testing.TB, as setting) *testServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nl.Close() })
-	s := &testServer{setting: as, addr: nl.Addr().String(), fd: duplicate(t, nl.(syscall.Conn))}
+	s := &testServer{as: as, addr: nl.Addr().String(), fd: duplicate(t, nl.(syscall.Conn))}
 	t.Cleanup(func() { unix.Close(s.fd) })
 	s.region, s.store = newStore(t)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -129,7 +129,7 @@ func newServerAs(t testing.TB, as setting) *testServer {
 		if as.limits == (loop.Limits{}) {
 			as.limits = laneLimits
 		}
-		if s.server.lane, err = newLane(s.server, as.limits); err != nil {
+		if s.lane, err = newLane(s.server, as.limits); err != nil {
 			t.Fatal(err)
 		}
 	}
