@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"regexp"
@@ -30,6 +31,7 @@ type twin struct {
 	got    []byte
 	over   bool // the server has ended the connection
 
+	fading   bool   // a key of it was about to end
 	expiries uint64 // that are known of; see ends
 }
 
@@ -49,7 +51,7 @@ type outcome struct {
 func newTwins(t testing.TB) *twins {
 	twinOf := func(lane bool) *twin {
 		lines := &accessLog{format: newLineFormat(1, 1), wake: make(chan struct{}, 1)} // nobody writes them out
-		return &twin{testServer: newServerAs(t, setting{network: "unix", lane: lane, access: lines})}
+		return &twin{testServer: newServerAs(t, setting{network: "unix", lane: lane, access: lines, small: true})}
 	}
 	return &twins{lane: twinOf(true), plain: twinOf(false)}
 }
@@ -98,7 +100,7 @@ func (w *twin) begin(t testing.TB, pieces [][]byte) {
 // seed makes the keys what they are before each connection.
 func (w *twin) seed(t testing.TB) {
 	t.Helper()
-	_, err := w.commands.RemovePrefix(nil)
+	var err error
 	for key, value := range map[string]shm.Value{
 		"hits": shm.IntegerValue(41), "most": shm.IntegerValue(1<<63 - 1), "object": shm.BytesValue([]byte(`{"a":1}`)),
 		"long": shm.BytesValue([]byte(`"` + strings.Repeat("x", 20_000) + `"`)),
@@ -166,20 +168,29 @@ func (w *twin) end(t testing.TB) outcome {
 	w.access.mu.Lock()
 	defer w.access.mu.Unlock()
 	return outcome{
-		response: string(w.got), lines: string(w.access.pending), keys: w.keys(),
+		response: string(w.got), lines: string(w.access.pending), keys: w.takeKeys(t),
 		answers: m.Answers, lookups: [2]uint64{m.Hits, m.Misses}, received: m.Received,
 	}
 }
 
 func (w *twin) connections() int64 { return w.region.WorkerSlots()[w.store.ID().Slot].Connections }
 
-// keys lists all keys with what they hold.
-func (w *twin) keys() string {
+// takeKeys removes all keys, and lists what they held.
+func (w *twin) takeKeys(t testing.TB) string {
+	t.Helper()
 	keys, _, err := w.commands.Scan(nil, nil, nil, 1000)
 	var lines []string
+	w.fading = false
 	for i := range keys {
 		item, err := w.commands.Get(nil, keys[i].Key, command.Condition{})
+		w.fading = w.fading || item.TTL > 0 && item.TTL < 10*time.Second
+		if len(item.Bytes) > 1000 {
+			item.Bytes = fmt.Appendf(nil, "%d bytes, hash %x", len(item.Bytes), sha256.Sum256(item.Bytes))
+		}
 		lines = append(lines, fmt.Sprintf("%q %d %q %v %v", keys[i].Key, item.Int, item.Bytes, item.TTL > 0, err))
+		if err := w.commands.Remove(keys[i].Key, command.Condition{}); err != nil && !errors.Is(err, shm.ErrNotFound) {
+			t.Fatal(err)
+		}
 	}
 	slices.Sort(lines)
 	return strings.Join(append(lines, fmt.Sprint(err)), "\n")
