@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,10 +25,19 @@ func AddrOf(sa unix.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// zone is the name of an interface, as the net package has it in addresses.
+// zones has the names that zone has found.
+var zones sync.Map // by index
+
+// zone is the name of an interface, as the net package has it in addresses. Asking for
+// it takes the kernel a while where there are many, so that each is asked for once.
 func zone(index uint32) string {
-	if i, err := net.InterfaceByIndex(int(index)); err == nil {
-		return i.Name
+	if name, known := zones.Load(index); known {
+		return name.(string)
 	}
-	return strconv.FormatUint(uint64(index), 10)
+	name := strconv.FormatUint(uint64(index), 10)
+	if i, err := net.InterfaceByIndex(int(index)); err == nil {
+		name = i.Name
+	}
+	zones.Store(index, name)
+	return name
 }

@@ -138,12 +138,15 @@ func (l *lane) welcome(fd int, peer unix.Sockaddr) {
 	}
 }
 
+// laneLimits are those that fasthttp keeps, too.
+var laneLimits = loop.Limits{Read: readTimeout, Write: writeTimeout, Idle: idleTimeout, Linger: lingerTime}
+
 // newLane makes the fast lane of a server. It serves from start on.
-func newLane(s *server) (*lane, error) {
+func newLane(s *server, limits loop.Limits) (*lane, error) {
 	l := &lane{server: s, front: s.api.NewLane(), start: time.Now(), wall: time.Now()}
 	var err error
 	l.loop, err = loop.New(loop.Config{
-		Limits:   loop.Limits{Read: readTimeout, Write: writeTimeout, Idle: idleTimeout, Linger: lingerTime},
+		Limits:   limits,
 		Meters:   s.store,
 		Tick:     l.tick,
 		Accepted: l.accepted,

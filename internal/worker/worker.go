@@ -69,7 +69,7 @@ func Run(w handoff.Worker) int {
 	commands := command.New(region, store, w.Policy(), os.Getpid())
 	s := newServer(commands, store, access, log)
 	if w.FastLane {
-		if s.lane, err = newLane(s); err != nil {
+		if s.lane, err = newLane(s, laneLimits); err != nil {
 			return refuse(ready, log, handoff.ExitCannotBoot, err)
 		}
 	}
