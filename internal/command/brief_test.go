@@ -38,7 +38,7 @@ func TestBriefIsTheSame(t *testing.T) {
 	}
 }
 
-// TestBriefCountsNothingUndone: what ends with ErrBusy or ErrFull has changed no key
+// TestBriefCountsNothingUndone: what ends with ErrLong or ErrFull has changed no key
 // and counted nothing.
 func TestBriefCountsNothingUndone(t *testing.T) {
 	t.Parallel()
@@ -70,7 +70,7 @@ func TestBriefCountsNothingUndone(t *testing.T) {
 	if refused == 0 {
 		t.Error("there is room for everything")
 	}
-	if _, err := brief.Get(nil, long, Condition{}); !errors.Is(err, shm.ErrBusy) {
+	if _, err := brief.Get(nil, long, Condition{}); !errors.Is(err, shm.ErrLong) {
 		t.Errorf("a long value: %v", err)
 	}
 	if after := c.Region(); after.Entries != region.Entries || after.Evictions != region.Evictions {

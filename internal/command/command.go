@@ -56,7 +56,7 @@ func New(region *shm.Region, store *shm.Store, policy shm.Policy, pid int) *Comm
 
 // Brief returns the same commands for somebody who has others waiting. One on a key
 // that would have to wait for a lock, to make room or to copy a long value ends with
-// shm.ErrBusy, or with shm.ErrFull: it has changed and counted nothing then, and the
+// shm.ErrBusy, shm.ErrLong or shm.ErrFull: it has changed and counted nothing then, and the
 // commands themselves do it.
 func (c *Commands) Brief() *Commands {
 	b := *c

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"errors"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -58,12 +59,14 @@ type Done struct {
 	Status int
 	Size   int  // of the body, in bytes
 	Close  bool // the response says that the connection ends with it
+	Busy   bool // there is no response: a lock was held that nobody holds for long
 }
 
 // Answer runs a plain request and appends its whole response to out. It is not ok
 // when the request is Handle's: for its route or its method, because it would have to
 // wait, to make room or to copy much, or because the server is to blame for what came
-// of it. Nothing was changed, counted or appended then. With closing the response says
+// of it. Nothing was changed, counted or appended then. What is busy may be tried
+// again. With closing the response says
 // that the connection ends, as it does when the client has asked for that. The
 // response has the date of now.
 func (l *Lane) Answer(out []byte, q *plainhttp.Request, closing bool, now time.Time) (_ []byte, done Done, ok bool) {
@@ -81,7 +84,7 @@ func (l *Lane) Answer(out []byte, q *plainhttp.Request, closing bool, now time.T
 	if err := c.run(which); err != nil {
 		p := l.api.problemOf(err)
 		if p.status >= fasthttp.StatusInternalServerError {
-			return out, Done{}, false
+			return out, Done{Busy: errors.Is(err, shm.ErrBusy)}, false
 		}
 		c.refuse(p)
 	}

@@ -37,10 +37,11 @@ const (
 // Listen adds a door. Its number is that of those before it. It is called before Run.
 func (l *Loop) Listen(d Door) error {
 	added := &door{Door: d, protocol: d.Protocol, number: len(l.doors)}
+	l.doors = append(l.doors, added)
 	if err := l.poll(added); err != nil {
+		added.ended = true
 		return err
 	}
-	l.doors = append(l.doors, added)
 	return nil
 }
 
@@ -56,45 +57,75 @@ func (l *Loop) poll(d *door) error {
 
 func (l *Loop) unpoll(d *door) { _ = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, d.FD, nil) }
 
-// accept takes connections in.
+// accept takes connections in, and says so to the kernel where the door was starved and
+// is not any longer.
 func (l *Loop) accept(d *door) {
-	if d.ended || d.starved {
+	if d.ended {
 		return // of this round's events
 	}
-	most := burst
+	most, taken := burst, false
 	if d.Shared {
 		most = 1
 	}
 	for range most {
 		fd, addr, err := unix.Accept4(d.FD, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		if err == unix.EAGAIN {
+			break
+		}
 		switch {
 		case err == nil:
+			taken = true
 			if err := l.Add(fd, d.number, socket.AddrOf(addr)); err != nil {
 				l.config.Short(d.number, err)
 			}
-		case err == unix.EAGAIN:
-			return
 		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED):
 		case isPermanent(err):
 			l.end(d)
 			l.config.Failed(d.number, os.NewSyscallError("accept4", err))
 			return
 		default: // EMFILE, ENFILE, ENOBUFS, ENOMEM
-			l.unpoll(d)
-			d.starved = true
-			l.starving.Add(1)
-			l.config.Short(d.number, os.NewSyscallError("accept4", err))
+			l.starve(d, os.NewSyscallError("accept4", err))
 			return
 		}
 	}
-	if d.Shared {
+	switch {
+	case d.starved:
+		l.feed(d)
+	case taken && d.Shared:
 		// The process that has waited longest is woken, and has waited as long after it
 		// has accepted. So the last one to come is the last in the row.
 		l.unpoll(d)
 		if err := l.poll(d); err != nil {
-			d.starved = true
-			l.starving.Add(1)
-			l.config.Short(d.number, err)
+			l.starve(d, err)
+		}
+	}
+}
+
+// starve takes a door out of the row of those that are woken: somebody else may have
+// what this process lacks. It tries again each tick, and when something is given back.
+func (l *Loop) starve(d *door, err error) {
+	if !d.starved {
+		l.unpoll(d)
+		d.starved = true
+		l.starving.Add(1)
+	}
+	l.config.Short(d.number, err)
+}
+
+func (l *Loop) feed(d *door) {
+	if l.poll(d) == nil {
+		d.starved = false
+		l.starving.Add(-1)
+	}
+}
+
+// look accepts at doors that may have connections without an event: from a shared
+// queue the kernel wakes one process for a connection, and that one may have starved,
+// or died, before it took it.
+func (l *Loop) look() {
+	for _, d := range l.doors {
+		if d.Shared || d.starved {
+			l.accept(d)
 		}
 	}
 }
@@ -157,15 +188,6 @@ func (l *Loop) insert(fd int) (*Conn, error) {
 	return c, nil
 }
 
-// feed polls a door again that was starved.
-func (l *Loop) feed(d *door) {
-	if !d.starved || d.ended || l.poll(d) != nil {
-		return
-	}
-	d.starved = false
-	l.starving.Add(-1)
-}
-
 // end stops accepting from a door for good.
 func (l *Loop) end(d *door) {
 	if d.ended {
@@ -187,12 +209,6 @@ func (l *Loop) Starving() bool { return l.starving.Load() > 0 }
 // goroutine may.
 func (l *Loop) Freed() {
 	if l.Starving() {
-		l.Post(l.feedAll)
-	}
-}
-
-func (l *Loop) feedAll() {
-	for _, d := range l.doors {
-		l.feed(d)
+		l.Post(l.look)
 	}
 }

@@ -26,7 +26,7 @@ type Conn struct {
 	phase  phase
 	last   bool // the connection ends with the replies that wait
 	unread bool // rest may have whole requests
-	ending bool // the client's stream ends with what is there to be read
+	broken bool // a short read may have left something, see connEvents
 	queued bool // it has a turn coming without an event
 	door   uint16
 	fd     int32

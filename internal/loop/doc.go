@@ -58,6 +58,9 @@ const (
 	More Next = iota
 	// Again: a request was answered, and there may be another.
 	Again
+	// Later: nothing was used. The same input is to be looked at again when the others
+	// have had their turn.
+	Later
 	// Close: a request was answered, and the connection ends with its reply.
 	Close
 	// HandOver: the connection goes to Take, with the input that was not used.

@@ -14,15 +14,15 @@ import (
 )
 
 // lines is a protocol of lines. "take" hands over, "close" is answered and closes,
-// "big N" is answered with N bytes, "slow N" takes N milliseconds, and any other line is
-// answered as it is.
+// "big N" is answered with N bytes, "later" when it is asked for the third time, and any
+// other line is answered as it is.
 type lines struct {
 	mu    sync.Mutex
 	taken []Handed
 	steps atomic.Int64
 }
 
-func (p *lines) Step(_ *Conn, in, out []byte) (int, []byte, Next) {
+func (p *lines) Step(c *Conn, in, out []byte) (int, []byte, Next) {
 	end := bytes.IndexByte(in, '\n')
 	if end < 0 {
 		return 0, out, More
@@ -30,9 +30,14 @@ func (p *lines) Step(_ *Conn, in, out []byte) (int, []byte, Next) {
 	line := in[:end+1]
 	word, number, _ := bytes.Cut(in[:end], []byte(" "))
 	n, _ := strconv.Atoi(string(number))
-	if string(word) == "take" {
+	switch {
+	case string(word) == "take":
 		return 0, out, HandOver
+	case string(word) == "later" && c.Tag < 2:
+		c.Tag++
+		return 0, out, Later
 	}
+	c.Tag = 0
 	p.steps.Add(1)
 	switch string(word) {
 	case "close":
@@ -83,6 +88,7 @@ type served struct {
 	*counts
 	addr  unix.Sockaddr
 	short chan error
+	door  int // the listening socket
 }
 
 // long are limits that no test reaches.
@@ -90,16 +96,6 @@ var long = Limits{Read: time.Minute, Write: time.Minute, Idle: time.Minute, Ling
 
 func serve(t *testing.T, limits Limits) *served {
 	t.Helper()
-	s := &served{lines: &lines{}, counts: &counts{}, short: make(chan error, 1000)}
-	l, err := New(Config{
-		Limits: limits, Meters: s.counts, Tick: func() { s.ticked.Add(1) },
-		Short:  func(_ int, err error) { s.short <- err },
-		Failed: func(_ int, err error) { t.Errorf("the door failed: %v", err) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Loop = l
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -110,10 +106,26 @@ func serve(t *testing.T, limits Limits) *served {
 	if err := unix.Listen(fd, 1000); err != nil {
 		t.Fatal(err)
 	}
+	return serveOn(t, fd, limits, false)
+}
+
+// serveOn runs a loop over a listening socket, which it closes.
+func serveOn(t *testing.T, fd int, limits Limits, shared bool) *served {
+	t.Helper()
+	s := &served{lines: &lines{}, counts: &counts{}, short: make(chan error, 1000), door: fd}
+	l, err := New(Config{
+		Limits: limits, Meters: s.counts, Tick: func() { s.ticked.Add(1) },
+		Short:  func(_ int, err error) { s.short <- err },
+		Failed: func(_ int, err error) { t.Errorf("the door failed: %v", err) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Loop = l
 	if s.addr, err = unix.Getsockname(fd); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Listen(Door{FD: fd, Protocol: s.lines}); err != nil {
+	if err := l.Listen(Door{FD: fd, Shared: shared, Protocol: s.lines}); err != nil {
 		t.Fatal(err)
 	}
 	go l.Run() // ends with Stop

@@ -39,6 +39,7 @@ type Loop struct {
 	conns  []*Conn // by descriptor
 	open   atomic.Int64
 	wheel  wheel
+	late   bool // the wheel has more to do
 	events [256]unix.EpollEvent
 	input  []byte
 	output []byte
@@ -121,7 +122,7 @@ const quietWait = time.Millisecond
 // wait returns how many events there are.
 func (l *Loop) wait() int {
 	limit := quietWait
-	if len(l.again) > 0 {
+	if len(l.again) > 0 || l.late {
 		limit = 0
 	}
 	n := socket.Wait(l.epoll, l.events[:], int(limit/time.Millisecond))
@@ -137,10 +138,8 @@ func (l *Loop) wait() int {
 
 // tick does what is due by the clock.
 func (l *Loop) tick(now tick) {
-	l.wheel.advance(now, l.expire)
-	for _, d := range l.doors {
-		l.feed(d)
-	}
+	l.late = !l.wheel.advance(now, l.expire)
+	l.look()
 	if l.config.Tick != nil {
 		l.config.Tick()
 	}

@@ -11,13 +11,14 @@ import (
 // The events of a connection, each told once when it comes to be (edge-triggered). So
 // a turn either reads until there is nothing left, which a short read tells, or
 // queues another turn. While replies wait nothing is read; that they can be sent ends
-// with a turn.
-const connEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+// with a turn. A read is short, too, before the end of the stream and before urgent
+// data, whose mark no read passes.
+const connEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLET
 
 // ready follows an event.
 func (l *Loop) ready(c *Conn, events uint32) {
-	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		c.ending = true
+	if events&(unix.EPOLLPRI|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		c.broken = true
 	}
 	if len(c.out) == 0 || events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) != 0 {
 		l.take(c)
@@ -32,7 +33,7 @@ func (l *Loop) take(c *Conn) {
 		return
 	}
 	// Whether more may have arrived than this turn reads.
-	more := c.unread || c.ending || len(c.out) > 0
+	more := c.unread || c.broken || len(c.out) > 0
 	if len(c.out) > 0 && !l.flush(c) {
 		return
 	}
@@ -82,10 +83,10 @@ func (l *Loop) answer(c *Conn, in []byte, more bool) {
 	}
 	switch {
 	case next == Close:
-		l.finish(c, len(in) > 0)
+		l.finish(c, len(in) > 0 || more)
 	case next == HandOver:
 		l.handOver(c, in, false)
-	case next == Again && len(in) > 0: // the output has its size
+	case next == Later, next == Again && len(in) > 0: // the output has its size
 		c.keep(in)
 		c.unread = true
 		l.settle(c, idle, l.limits.idle)
@@ -99,7 +100,7 @@ func (l *Loop) answer(c *Conn, in []byte, more bool) {
 		c.rest = nil
 		l.settle(c, idle, l.limits.idle)
 	}
-	if more && next <= Again {
+	if more && (next == More || next == Again) {
 		l.queue(c)
 	}
 }
@@ -150,7 +151,7 @@ func (l *Loop) flush(c *Conn) bool {
 	}
 	c.out = nil
 	if c.last {
-		l.finish(c, c.unread)
+		l.finish(c, true) // more may have come meanwhile
 		return false
 	}
 	l.settle(c, idle, l.limits.idle)

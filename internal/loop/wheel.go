@@ -58,9 +58,14 @@ func (w *wheel) remove(c *Conn) {
 	c.prev, c.next, c.slot = nil, nil, 0
 }
 
+// expireMost is how many connections expire before others have their turn.
+const expireMost = 256
+
 // advance goes on to a tick, and calls expire for each connection whose deadline is
-// over. The connection is in the wheel no longer then.
-func (w *wheel) advance(to tick, expire func(*Conn)) {
+// over. The connection is in the wheel no longer then. When there are many it stops on
+// the way, and reports that it has not come to the end.
+func (w *wheel) advance(to tick, expire func(*Conn)) bool {
+	left := expireMost
 	if to-w.now > wheelSlots { // nobody looked for longer than all limits
 		w.now = to - wheelSlots
 	}
@@ -71,12 +76,18 @@ func (w *wheel) advance(to tick, expire func(*Conn)) {
 			if c == nil {
 				break
 			}
-			w.remove(c)
 			if c.deadline > w.now {
+				w.remove(c)
 				w.insert(c)
-			} else {
-				expire(c)
+				continue
 			}
+			if left--; left < 0 {
+				w.now-- // and this slot again
+				return false
+			}
+			w.remove(c)
+			expire(c)
 		}
 	}
+	return true
 }

@@ -11,6 +11,9 @@ const (
 type memo struct {
 	block []byte
 	close bool
+	// last is the hash of the header that was last refused the place: one that comes once
+	// does not drive out one that comes always.
+	last uint32
 }
 
 // remember keeps a header where its content says, in the place of another, and
@@ -25,5 +28,9 @@ func (s *Scanner) remember(block []byte, closes bool, hint *Hint) {
 	}
 	*hint = Hint((h ^ h>>16) % memory)
 	m := &s.seen[*hint]
+	if m.last != h && len(m.block) > 0 {
+		m.last = h
+		return
+	}
 	m.block, m.close = append(m.block[:0], block...), closes
 }

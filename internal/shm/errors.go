@@ -55,8 +55,10 @@ var (
 // Errors of the operations on keys. The key is unchanged after each of them; but
 // others may have been evicted, where the policy says so.
 var (
-	// ErrBusy: a brief store would have to wait, or to work for long.
-	ErrBusy = errors.New("that cannot be done briefly now")
+	// ErrBusy: a brief store would have to wait for somebody who changes the same shard.
+	ErrBusy = errors.New("that cannot be done at once")
+	// ErrLong: a brief store would have to copy a long value.
+	ErrLong = errors.New("that cannot be done briefly")
 	// ErrNotFound: no such key.
 	ErrNotFound = errors.New("key not found")
 	// ErrKeyLength: a key has 1 to MaxKey bytes.

@@ -38,7 +38,7 @@ func (s *Store) read(dst, key []byte) (Item, error) {
 			return s.item(&f, nil), nil
 		}
 		if s.isLong(f.length()) {
-			return Item{}, ErrBusy
+			return Item{}, ErrLong
 		}
 		out := grow(dst, f.length())
 		if sh.copyOut(out[len(dst):], bodyOf(f.word)) && sh.still(&k, &f) {
@@ -51,7 +51,7 @@ func (s *Store) read(dst, key []byte) (Item, error) {
 		out := dst
 		if n := f.length(); n <= most {
 			if s.isLong(n) {
-				return Item{}, ErrBusy
+				return Item{}, ErrLong
 			}
 			out = grow(dst, n) // before the lock: nothing is allocated under it
 		}

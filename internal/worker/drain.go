@@ -51,16 +51,14 @@ var quick = pace{window: 100 * time.Millisecond, timeout: 400 * time.Millisecond
 // time-out.
 func (s *server) drain(p pace, line *lifeline) (cut int) {
 	hurry := line.gone
+	s.do((*loop.Loop).Leave) // before the first reply says Connection: close
 	s.commands.Drain()
 	s.store.SetState(shm.StateDraining)
 	s.adopting.Lock() // whom this worker has taken over is in the set then
 	s.draining.Store(true)
 	s.adopting.Unlock()
 	s.conns.admit()
-	s.do(func(l *loop.Loop) {
-		l.Leave()
-		l.Each(admitFD)
-	})
+	s.do(func(l *loop.Loop) { l.Each(admitFD) })
 
 	begin := time.Now()
 	tick := time.NewTicker(drainTick)

@@ -49,8 +49,12 @@ func (l *lane) Step(c *loop.Conn, in, out []byte) (used int, reply []byte, next 
 	case plainhttp.Doubt:
 		return 0, out, loop.HandOver
 	}
-	c.Tag = c.Tag&^hintMask | uint32(hint)
 	reply, done, ok := l.front.Answer(out, &l.request, l.server.draining.Load(), l.wall)
+	if done.Busy && c.Tag&triesMask < triesMask {
+		c.Tag += try
+		return 0, out, loop.Later
+	}
+	c.Tag = c.Tag&^(hintMask|triesMask) | uint32(hint)
 	if !ok {
 		return 0, out, loop.HandOver
 	}
@@ -78,10 +82,14 @@ func (l *lane) Take(h loop.Handed) {
 	})
 }
 
-// The tag of a connection has the scanner's hint, and how often it was handed over.
+// The tag of a connection has the scanner's hint, how often its request was tried in
+// vain, and how often it was handed over. A lock that is held is free again before the
+// last try, or its holder has been interrupted; then it is for somebody who can wait.
 const (
-	hintMask = 0xff
-	visit    = hintMask + 1
+	hintMask  = 0x00ff
+	try       = 0x0100
+	triesMask = 0x0f00
+	visit     = 0x1000
 )
 
 // patience is how many requests in a row have to be the lane's before a connection goes

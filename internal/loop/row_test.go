@@ -1,0 +1,68 @@
+package loop
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestSharedQueue: a connection for which a process was woken that does not come is
+// accepted by another.
+func TestSharedQueue(t *testing.T) {
+	t.Parallel()
+	a := serve(t, long)
+	a.Do(a.EndDoors)
+	var both []*served
+	for range 2 {
+		fd, err := unix.FcntlInt(uintptr(a.door), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both = append(both, serveOn(t, fd, long, true))
+	}
+	for i, away := range both {
+		held, release := make(chan struct{}), make(chan struct{})
+		go away.Do(func() { close(held); <-release }) // ends with release
+		<-held
+		for range 10 { // whose turn it is goes round
+			c := both[i].dial(t)
+			c.send("x\n")
+			c.expect("x\n")
+		}
+		if n := both[1-i].Open(); n < 10 {
+			t.Errorf("%d connections are with the one that came", n)
+		}
+		close(release)
+	}
+}
+
+// TestLater: an input that cannot be answered now is, without another byte, and in its
+// place.
+func TestLater(t *testing.T) {
+	t.Parallel()
+	s := serve(t, long)
+	c := s.dial(t)
+	for range 3 {
+		c.send("one\nlater\ntwo\nlater\n")
+		c.expect("one\nlater\ntwo\nlater\n")
+	}
+}
+
+// TestUrgentData: what comes after the mark of urgent data is read as what came before it.
+func TestUrgentData(t *testing.T) {
+	t.Parallel()
+	s := serve(t, long)
+	c := s.dial(t)
+	c.send("zero\n")
+	c.expect("zero\n")
+	s.Do(func() {
+		c.send("one\n")
+		if err := unix.Sendto(c.fd, []byte("!"), unix.MSG_OOB, nil); err != nil {
+			t.Error(err)
+		}
+		c.send("two\n")
+	})
+	c.expect("one\ntwo\n")
+	c.send("three\n")
+	c.expect("three\n")
+}
