@@ -27,9 +27,10 @@ const (
 
 // hasty is the server with those limits.
 func hasty(t *testing.T) string {
-	return buildChanged(t, "internal/worker/server.go",
+	return buildChanged(t, changes{"internal/worker/server.go": {
 		"readTimeout  = 30 * time.Second", fmt.Sprintf("readTimeout  = %d", shortRead),
-		"writeTimeout = 30 * time.Second", fmt.Sprintf("writeTimeout = %d", shortWrite))
+		"writeTimeout = 30 * time.Second", fmt.Sprintf("writeTimeout = %d", shortWrite),
+	}})
 }
 
 // TestTricklers: thousands of clients that send a byte of a header now and then cost
