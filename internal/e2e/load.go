@@ -127,12 +127,16 @@ func (l *Load) converse(conn net.Conn, keep bool) {
 			return
 		}
 	}
-	for first := true; first || keep && !l.stopped(); first = false {
+	quiet := time.Now() // when the client had its last answer, or its connection
+	for n := 0; n == 0 || keep && !l.stopped(); n++ {
+		begin := time.Now()
 		response, _, err := exchange(conn, answers, l.request)
 		if err != nil {
-			l.broken(pid, err)
+			l.broken(pid, fmt.Errorf("after %d answers, %v without a request and then %v: %w", n,
+				begin.Sub(quiet).Round(time.Millisecond), time.Since(begin).Round(time.Millisecond), err))
 			return
 		}
+		quiet = time.Now()
 		if response.StatusCode != http.StatusOK {
 			l.Odd.Add(1)
 		} else {

@@ -9,7 +9,7 @@ import (
 
 // pace bounds a drain.
 type pace struct {
-	window  time.Duration // idle clients may send one more request
+	window  time.Duration // idle clients, and new ones from their connect, may send one more request
 	timeout time.Duration // of the whole, from its start
 }
 
@@ -22,19 +22,37 @@ const (
 	// closed early: the time of a connection between queue and set.
 	settle = 10 * time.Millisecond
 
-	// grace is how long a connection that was accepted late may take to send
-	// its first byte.
-	grace = 100 * time.Millisecond
-
 	// haste is how long a request that has begun may take to arrive where all
 	// other clients wait for this worker to leave.
 	haste = 2 * time.Second
 
 	drainTick = 2 * time.Millisecond
+
+	// lateTick is what a tick counts that came later. Where this process had no CPU
+	// for longer, or all of the machine stood still, its clients had none either.
+	lateTick = 10 * time.Millisecond
 )
 
 // quick is the pace without a master: all within half a second.
 var quick = pace{window: 100 * time.Millisecond, timeout: 400 * time.Millisecond}
+
+// patience is how much of a drain has passed for clients.
+type patience struct {
+	elapsed time.Duration // since the drain began
+	waited  time.Duration // of that, where they could have sent something
+}
+
+// pass counts the time until now.
+func (w *patience) pass(elapsed time.Duration) {
+	w.waited += min(elapsed-w.elapsed, lateTick)
+	w.elapsed = elapsed
+}
+
+// over reports whether the window of a pace is over. It is in any case half way from
+// there to the time-out.
+func (w *patience) over(p pace) bool {
+	return w.waited >= p.window || w.elapsed >= min(4*p.window, (p.window+p.timeout)/2)
+}
 
 // drain ends the server without failing a request. New connections must be
 // kept away already, or go to siblings:
@@ -62,13 +80,16 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 		l.Each(admitFD)
 	})
 
-	begin := time.Now()
+	begin, grace := time.Now(), p.window
+	var clients patience
 	tick := time.NewTicker(drainTick)
 	defer tick.Stop()
 	quietSince := time.Time{}
 	accepting := true
 	for {
 		elapsed := time.Since(begin)
+		clients.pass(elapsed)
+		over := clients.over(p)
 		if elapsed >= p.timeout {
 			break
 		}
@@ -79,13 +100,13 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 				quietSince = time.Now()
 			}
 			settled := !quietSince.IsZero() && time.Since(quietSince) >= settle
-			if settled || line.leave.Load() || elapsed >= p.window && s.queuesEmpty(false) {
+			if settled || line.leave.Load() || over && s.queuesEmpty(false) {
 				s.closeListeners()
 				accepting = false
 			}
 		}
-		if elapsed >= p.window {
-			s.leaveQuiet()
+		if over {
+			s.leaveQuiet(grace + clients.elapsed - clients.waited)
 		}
 		if line.leave.Load() && elapsed >= haste {
 			s.conns.each((*conn).hurry)
@@ -98,7 +119,8 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 		case <-tick.C:
 		case <-hurry:
 			hurry = nil
-			p.window = min(p.window, time.Since(begin)+quick.window)
+			grace = min(grace, quick.window)
+			p.window = min(p.window, clients.waited+quick.window)
 			p.timeout = min(p.timeout, time.Since(begin)+quick.timeout)
 		}
 	}
@@ -153,7 +175,8 @@ func (s *server) closeListeners() {
 	s.serving.Wait()
 }
 
-func (s *server) leaveQuiet() {
+// leaveQuiet closes connections between requests that were accepted grace ago.
+func (s *server) leaveQuiet(grace time.Duration) {
 	now := time.Now()
 	s.conns.each(func(c *conn) {
 		if now.Sub(c.accepted) >= grace {
