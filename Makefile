@@ -21,7 +21,7 @@ BENCH_ARGS ?=
 
 # Packages whose tests drive the heap-backed region or none: where the race
 # detector sees everything that they touch.
-RACE := ./internal/shm ./internal/command ./internal/dump ./internal/httpapi ./internal/handoff ./internal/logging ./internal/listen ./internal/master ./internal/screen ./internal/socket ./internal/worker
+RACE := ./internal/shm ./internal/command ./internal/dump ./internal/httpapi ./internal/handoff ./internal/logging ./internal/listen ./internal/loop ./internal/master ./internal/plainhttp ./internal/screen ./internal/socket ./internal/worker
 # Tests of one goroutine, which the detector has nothing to say about and makes
 # ten times as long.
 RACE_SKIP := ScanIsEvery|LargestValue|NoLine|Flipped|Violation|DeadHolder|Model|Rebuild|SmallValues|Churn|Damage|FullStill|KeepsWhatIsUsed|NeverRefuses|ComesRound|Described

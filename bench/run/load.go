@@ -10,6 +10,10 @@ import (
 	"github.com/fondue-server/fondue/bench/result"
 )
 
+// errTooShort: no request has failed either. Whoever is answered later than that
+// needs longer rounds.
+var errTooShort = errors.New("no request was answered within the round")
+
 // seat is one target under one load.
 type seat struct {
 	side         *side
@@ -150,7 +154,11 @@ func (r *runner) round(ctx context.Context, s *seat, n int) {
 		r.progress.drop(r.config.Rounds - n)
 		s.cell.Rounds = append(s.cell.Rounds, outcome.Round)
 		s.broken = true
-		r.fail(name, l.Name(), fmt.Errorf("no request was answered; the first of %d errors: %s", outcome.Failed, outcome.FirstError))
+		err := fmt.Errorf("no request was answered; the first of %d errors: %s", outcome.Failed, outcome.FirstError)
+		if outcome.Failed == 0 {
+			err = fmt.Errorf("%w, which lasted %v", errTooShort, l.Round)
+		}
+		r.fail(name, l.Name(), err)
 		return
 	}
 	s.cell.Rounds = append(s.cell.Rounds, outcome.Round)

@@ -50,6 +50,12 @@ func (a *answer) writeTo(response *fasthttp.Response) {
 	if a.media != nil {
 		header.SetContentTypeBytes(a.media)
 	}
+	if a.version.Entry|uint64(a.left)|uint64(a.evicted) != 0 || a.retry {
+		a.writeFields(header)
+	}
+}
+
+func (a *answer) writeFields(header *fasthttp.ResponseHeader) {
 	var text [64]byte
 	if a.evicted > 0 {
 		header.SetCanonical(nameEvicted, appendInt(text[:0], int64(a.evicted)))

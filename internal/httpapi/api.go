@@ -3,6 +3,10 @@
 // problem (RFC 9457). What a command means is told in package command, what a
 // client sees in docs/http.md.
 //
+// It has two fronts. API.Handle answers any request that fasthttp has read. A Lane
+// answers plain requests (package plainhttp) to hot routes, never waits, and leaves
+// the rest to Handle. What both have is a call; its answer is the same bytes.
+//
 // Requests to counters, and reads of a value, allocate nothing.
 package httpapi
 
@@ -111,8 +115,8 @@ func (r *request) end() {
 	if r.raw != nil {
 		r.ctx.Response.SetBodyRaw(r.raw)
 	}
-	r.ctx, r.query, r.file, r.raw = nil, nil, nil, nil
-	r.params, r.cond, r.body = params{}, command.Condition{}, nil
+	r.ctx, r.query, r.key, r.prefix, r.body, r.file, r.raw = nil, nil, nil, nil, nil, nil, nil
+	r.cond = command.Condition{}
 }
 
 // refuse makes a problem the answer, and counts what it is about.

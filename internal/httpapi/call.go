@@ -26,7 +26,7 @@ func (c *call) begin(m method, body []byte) {
 	c.answer = answer{status: statusOK, body: body[:0]}
 }
 
-// run answers a request of a route that every front has.
+// run answers a request of a route that every front has: one that onLane has.
 func (c *call) run(which route) error {
 	switch which {
 	case routeIncrement:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fondue-server/fondue/internal/metrics"
 	"github.com/fondue-server/fondue/internal/plainhttp"
+	"github.com/fondue-server/fondue/internal/shm"
 )
 
 // Lane answers plain requests to hot routes, byte for byte as the server that calls
@@ -28,6 +29,22 @@ var onLane = [len(allowed)]method{
 	routeKeyIncrement: post,
 	routeHealth:       get,
 	routeReady:        get,
+}
+
+// laneMethods are those of onLane, by what the routes are counted as.
+var laneMethods = func() (table [shm.MaxKinds]method) {
+	for which, methods := range onLane {
+		if methods != 0 {
+			table[kindOf[which]] |= methods
+		}
+	}
+	return table
+}()
+
+// OnLane reports whether a request that was answered, of the kind that Handle found,
+// was one for a Lane as far as its method and route go.
+func OnLane(ctx *fasthttp.RequestCtx, kind metrics.Kind) bool {
+	return laneMethods[kind]&methodOf(ctx.Request.Header.Method()) != 0 && len(ctx.Request.Body()) == 0
 }
 
 // NewLane returns a front for plain requests.

@@ -111,7 +111,7 @@ func FuzzLane(f *testing.F) {
 	p := newPair(f)
 	f.Fuzz(func(t *testing.T, isPost bool, target string, closing bool) {
 		q := plainhttp.Request{Post: isPost}
-		text := q.Method() + " " + target + " HTTP/1.1\r\nHost: a\r\n\r\n"
+		text := string(q.Method()) + " " + target + " HTTP/1.1\r\nHost: a\r\n\r\n"
 		var hint plainhttp.Hint
 		if v := new(plainhttp.Scanner).Scan([]byte(text), &q, &hint); v == plainhttp.Whole && q.Size == len(text) {
 			p.t = t
@@ -120,10 +120,22 @@ func FuzzLane(f *testing.F) {
 	})
 }
 
-// TestLaneRoutes: the lane has no method that its route has not, and every route that
-// it has is one that every front runs.
+// TestLaneRoutes: the lane has no method that its route has not, and the examples have
+// each that it has.
 func TestLaneRoutes(t *testing.T) {
 	t.Parallel()
+	var seen [len(onLane)]method
+	for _, e := range laneExamples {
+		name, target, _ := strings.Cut(e.line, " ")
+		path, _, _ := strings.Cut(target, "?")
+		if e.ok {
+			which, _ := routeOf(path)
+			seen[which] |= methodOf([]byte(name))
+		}
+	}
+	if seen != onLane {
+		t.Errorf("the examples have %v, and the lane has %v", seen, onLane)
+	}
 	for which, methods := range onLane {
 		if methods&^allowed[which] != 0 || methods&^(get|post) != 0 {
 			t.Errorf("%s: %v on the lane, of %v", paths[which], methods, allowed[which])

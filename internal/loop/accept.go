@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fondue-server/fondue/internal/socket"
 )
 
 // Door is a listening socket, non-blocking, which stays its owner's.
@@ -67,7 +69,7 @@ func (l *Loop) accept(d *door) {
 		fd, addr, err := unix.Accept4(d.FD, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		switch {
 		case err == nil:
-			if err := l.add(fd, d, addr); err != nil {
+			if err := l.Add(fd, d.number, socket.AddrOf(addr)); err != nil {
 				l.config.Short(d.number, err)
 			}
 		case err == unix.EAGAIN:
@@ -107,8 +109,37 @@ func isPermanent(err error) bool {
 	return false
 }
 
-// add takes in a connection that was accepted.
-func (l *Loop) add(fd int, d *door, addr unix.Sockaddr) error {
+// Add takes in a non-blocking connection as if it had been accepted from a door. On an
+// error it is closed. The loop calls it (Post).
+func (l *Loop) Add(fd, door int, peer netip.AddrPort) error {
+	c, err := l.insert(fd)
+	if err != nil {
+		return errors.Join(err, unix.Close(fd))
+	}
+	c.door, c.peer, c.accepted = uint16(door), peer, time.Since(l.start)
+	l.config.Meters.ConnOpened()
+	l.settle(c, fresh, l.limits.read)
+	if l.config.Accepted != nil {
+		l.config.Accepted(fd, door)
+	}
+	return nil
+}
+
+// Return takes in a connection that was handed over, between two requests. On an error
+// it is closed, for good. The loop calls it (Post).
+func (l *Loop) Return(h Handed) error {
+	c, err := l.insert(h.FD)
+	if err != nil {
+		l.config.Meters.ConnClosed()
+		return errors.Join(err, unix.Close(h.FD))
+	}
+	c.door, c.peer, c.accepted, c.Tag = uint16(h.Door), h.Peer, h.Accepted.Sub(l.start), h.Tag
+	l.settle(c, idle, l.limits.idle)
+	return nil
+}
+
+// insert makes a connection of a descriptor.
+func (l *Loop) insert(fd int) (*Conn, error) {
 	for fd >= len(l.conns) {
 		l.conns = append(l.conns, nil)
 	}
@@ -119,26 +150,11 @@ func (l *Loop) add(fd int, d *door, addr unix.Sockaddr) error {
 	}
 	e := unix.EpollEvent{Events: connEvents, Fd: int32(fd), Pad: int32(c.generation)}
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
-		return errors.Join(os.NewSyscallError("epoll_ctl", err), unix.Close(fd))
+		return nil, os.NewSyscallError("epoll_ctl", err)
 	}
-	c.open(fd, uint16(d.number), peerOf(addr), time.Since(l.start))
+	c.fd = int32(fd)
 	l.open.Add(1)
-	l.config.Meters.ConnOpened()
-	l.settle(c, fresh, l.limits.read)
-	if l.config.Accepted != nil {
-		l.config.Accepted(fd, d.number)
-	}
-	return nil
-}
-
-func peerOf(addr unix.Sockaddr) netip.AddrPort {
-	switch a := addr.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
-	}
-	return netip.AddrPort{}
+	return c, nil
 }
 
 // feed polls a door again that was starved.
@@ -171,7 +187,7 @@ func (l *Loop) Starving() bool { return l.starving.Load() > 0 }
 // goroutine may.
 func (l *Loop) Freed() {
 	if l.Starving() {
-		l.calls.post(l.feedAll)
+		l.Post(l.feedAll)
 	}
 }
 

@@ -19,8 +19,9 @@ const (
 
 // Conn is a connection of a loop.
 type Conn struct {
-	// Hint is the protocol's own, 0 at first.
-	Hint uint8
+	// Tag is the protocol's own. It is 0 at first, and goes with the connection when it
+	// is handed over.
+	Tag uint32
 
 	phase  phase
 	last   bool // the connection ends with the replies that wait
@@ -47,14 +48,6 @@ type Conn struct {
 
 // Peer is the address of the client, not valid on a Unix socket.
 func (c *Conn) Peer() netip.AddrPort { return c.peer }
-
-// open makes the connection one that was accepted just now.
-func (c *Conn) open(fd int, door uint16, peer netip.AddrPort, now time.Duration) {
-	*c = Conn{
-		fd: int32(fd), door: door, phase: fresh, peer: peer, accepted: now,
-		generation: c.generation,
-	}
-}
 
 // shut makes it one that is not there, and its events and turns void.
 func (c *Conn) shut() {

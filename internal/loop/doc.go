@@ -15,6 +15,7 @@
 //	  │              replying ◄─────────┤         replying: the client does not take its replies
 //	  ▼                 ▼               ▼
 //	closed          handed over      closing ──► closed
+//	                    └──Return──► idle
 //
 // closing: the replies are sent, the client is told so, and what it still sends is
 // read and thrown away for a while. A connection that is closed with unread bytes is
@@ -70,6 +71,7 @@ type Handed struct {
 	Peer     netip.AddrPort // not valid on a Unix socket
 	Input    []byte         // the bytes that were read and not used; the taker's
 	Late     bool           // the rest of the request did not come in time
+	Tag      uint32
 	Accepted time.Time
 	Began    time.Time // when the first byte of the input was read
 }
@@ -93,11 +95,12 @@ type Limits struct {
 // lingerBytes is how much is read of a client that sends on after its last reply.
 const lingerBytes = 4 << 20
 
-// Sizes in bytes.
+// Sizes in bytes. A client that does not take its replies makes the loop keep one
+// input, one output and one reply.
 const (
-	inputSize = 64 << 10 // of one read
+	inputSize = 16 << 10 // of one read
 	// outputSize is how much is answered before it is sent. One reply may exceed it.
-	outputSize = 64 << 10
+	outputSize = 16 << 10
 	// outputKept bounds the buffer for replies that the loop keeps.
 	outputKept = 4 * outputSize
 )

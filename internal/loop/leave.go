@@ -4,12 +4,15 @@ import (
 	"time"
 )
 
-// Do has f called by the loop, between the turns of connections, and returns when it
-// was. After the end of Run it returns false and f is not called. It is for other
-// goroutines alone, and f must not wait.
+// Post has f called by the loop soon, between the turns of connections and in the order
+// of the calls. After the end of Run it returns false and f is not called. Any
+// goroutine may call it, and f must not wait.
+func (l *Loop) Post(f func()) bool { return l.calls.post(f) }
+
+// Do is Post that returns when f was called. It is not for the loop itself.
 func (l *Loop) Do(f func()) bool {
 	called := make(chan struct{})
-	if !l.calls.post(func() { f(); close(called) }) {
+	if !l.Post(func() { f(); close(called) }) {
 		return false
 	}
 	<-called
@@ -70,13 +73,17 @@ func (l *Loop) Hurry() {
 	}
 }
 
-// CloseAll closes every connection at once, and returns how many there were.
+// CloseAll closes every connection at once, and returns how many of them had not had
+// their last reply.
 func (l *Loop) CloseAll() (cut int) {
 	for _, c := range l.conns {
-		if c != nil && c.phase != closed {
-			l.close(c)
+		if c == nil || c.phase == closed {
+			continue
+		}
+		if c.phase != closing {
 			cut++
 		}
+		l.close(c)
 	}
 	return cut
 }

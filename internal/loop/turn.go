@@ -215,7 +215,7 @@ func (l *Loop) expire(c *Conn) {
 // handOver gives a connection to its protocol.
 func (l *Loop) handOver(c *Conn, in []byte, late bool) {
 	h := Handed{
-		FD: int(c.fd), Door: int(c.door), Peer: c.peer, Input: bytes.Clone(in), Late: late,
+		FD: int(c.fd), Door: int(c.door), Peer: c.peer, Input: bytes.Clone(in), Late: late, Tag: c.Tag,
 		Accepted: l.start.Add(c.accepted), Began: l.start.Add(c.began),
 	}
 	p := l.doors[c.door].protocol

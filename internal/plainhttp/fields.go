@@ -3,8 +3,6 @@ package plainhttp
 import (
 	"bytes"
 	"net/netip"
-	"strconv"
-	"strings"
 )
 
 // fields is what a header says, and how many bytes it has with its empty line.
@@ -63,16 +61,29 @@ func (f *fields) read(line []byte) (plain bool) {
 			return false
 		}
 		f.host = true
-		return isHost(string(value))
+		return isHost(value)
 	case 'c', 'e', 'i', 'k', 'p', 't', 'u', 'r':
 		return f.readSpecial(name, value)
 	}
 	return true
 }
 
+// longestName is more than the longest name below has.
+const longestName = 32
+
 // readSpecial reads a field whose name begins as that of one that matters.
 func (f *fields) readSpecial(name, value []byte) (plain bool) {
-	switch strings.ToLower(string(name)) {
+	var lower [longestName]byte
+	if len(name) > len(lower) {
+		return false
+	}
+	for i, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		lower[i] = c
+	}
+	switch string(lower[:len(name)]) {
 	case "connection":
 		if f.option {
 			return false
@@ -94,32 +105,39 @@ func (f *fields) readSpecial(name, value []byte) (plain bool) {
 }
 
 // isHost takes a name or an address, with or without a port.
-func isHost(text string) bool {
-	name, port, found := strings.Cut(text, ":")
-	if inside, bracket := strings.CutPrefix(text, "["); bracket {
-		address, rest, closed := strings.Cut(inside, "]")
-		if a, err := netip.ParseAddr(address); !closed || err != nil || !a.Is6() || a.Zone() != "" {
+func isHost(text []byte) bool {
+	if inside, bracket := bytes.CutPrefix(text, []byte("[")); bracket {
+		address, rest, closed := bytes.Cut(inside, []byte("]"))
+		if a, err := netip.ParseAddr(string(address)); !closed || err != nil || !a.Is6() || a.Zone() != "" {
 			return false
 		}
-		if port, found = strings.CutPrefix(rest, ":"); !found {
-			return rest == ""
+		return len(rest) == 0 || rest[0] == ':' && isPort(rest[1:])
+	}
+	n := 0
+	for n < len(text) && inHost[text[n]] {
+		n++
+	}
+	return n > 0 && (n == len(text) || text[n] == ':' && isPort(text[n+1:]))
+}
+
+func isPort(digits []byte) bool {
+	n := 0
+	for _, c := range digits {
+		if c < '0' || c > '9' || n > 65535 {
+			return false
 		}
-	} else if name == "" || strings.Trim(name, nameBytes) != "" {
-		return false
+		n = n*10 + int(c-'0')
 	}
-	if !found {
-		return true
-	}
-	_, err := strconv.ParseUint(port, 10, 16)
-	return err == nil
+	return len(digits) > 0 && n <= 65535
 }
 
 const nameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 
-// inName has the bytes that the name of a field may have here.
-var inName = func() (table [256]bool) {
+// inHost has the bytes that the name of a host may have here, and inName those of the
+// name of a field.
+var inHost, inName = func() (host, name [256]bool) {
 	for _, c := range nameBytes {
-		table[c] = c != '.'
+		host[c], name[c] = true, c != '.'
 	}
-	return table
+	return host, name
 }()

@@ -1,47 +1,58 @@
 package worker
 
 import (
-	"net"
-	"os"
+	"errors"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fondue-server/fondue/internal/listen"
+	"github.com/fondue-server/fondue/internal/socket"
 )
 
-// adoptWait is how long a queue is empty until its adoption ends.
-const adoptWait = 2 * time.Millisecond
+// adoptWait is how long a queue is empty until its adoption ends, in milliseconds.
+const adoptWait = 2
 
 // adopt serves the connections that wait in the queue of another worker's
 // socket, as if they had come to this one, and closes the socket. What it leaves
 // there, for want of descriptors, it or another worker is asked for again.
-func (s *server) adopt(socket int) {
-	f := os.NewFile(uintptr(socket), "socket of another worker")
-	nl, err := net.FileListener(f)
-	_ = f.Close() // nl has a duplicate
-	if err != nil {
-		s.log.Warn("a queue cannot be taken over", "err", err)
-		return
-	}
-	defer nl.Close()
-	for s.adoptNext(nl) {
+func (s *server) adopt(queue int) {
+	defer unix.Close(queue)
+	for s.adoptNext(queue) {
 	}
 }
 
 // adoptNext takes one connection over. It says whether there may be another.
-func (s *server) adoptNext(nl net.Listener) bool {
+func (s *server) adoptNext(queue int) bool {
 	s.adopting.Lock()
 	defer s.adopting.Unlock()
-	limited, ok := nl.(interface{ SetDeadline(time.Time) error })
-	if !ok || s.draining.Load() || limited.SetDeadline(time.Now().Add(adoptWait)) != nil {
+	if s.draining.Load() {
 		return false
 	}
-	nc, err := nl.Accept()
-	if err != nil {
+	ready := []unix.PollFd{{Fd: int32(queue), Events: unix.POLLIN}}
+	if n, err := unix.Poll(ready, adoptWait); n == 0 && err == nil {
 		return false
 	}
-	c, err := s.conns.add(nc)
-	if err != nil {
-		s.log.Warn("a connection of another worker's queue is lost", "err", err)
+	fd, peer, err := unix.Accept4(queue, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	switch {
+	case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED):
 		return true
+	case err != nil: // empty, or a shortage
+		return false
 	}
-	go func() { _ = s.http.ServeConn(c) }() // what ends it is the client's business
+	// The socket may be one that nobody has prepared. A connection without these
+	// options is served all the same.
+	_ = listen.PrepareStreams(fd)
+	s.welcome(fd, peer)
 	return true
+}
+
+// welcome serves a connection that was accepted outside of a listener.
+func (s *server) welcome(fd int, peer unix.Sockaddr) {
+	if s.lane != nil {
+		s.lane.welcome(fd, peer)
+		return
+	}
+	s.store.ConnOpened()
+	s.serveHanded(handed{fd: fd, local: localAddr(fd), remote: remoteAddr(socket.AddrOf(peer)), accepted: time.Now()})
 }

@@ -6,13 +6,13 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/listen"
+	"github.com/fondue-server/fondue/internal/socket"
 )
 
 // bareListener is a listening socket as a descriptor, for a loop that accepts by
@@ -80,24 +80,29 @@ func (b *bareListener) close() error {
 
 // netAddr is an address as the net package has it.
 func netAddr(sa unix.Sockaddr) net.Addr {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port)))
-	case *unix.SockaddrInet6:
-		addr := netip.AddrFrom16(sa.Addr)
-		if sa.ZoneId != 0 {
-			addr = addr.WithZone(zone(sa.ZoneId))
-		}
-		return net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, uint16(sa.Port)))
-	case *unix.SockaddrUnix:
-		return &net.UnixAddr{Name: sa.Name, Net: "unix"}
+	if addr := socket.AddrOf(sa); addr.IsValid() {
+		return net.TCPAddrFromAddrPort(addr)
 	}
-	return &net.UnixAddr{Net: "unix"}
+	named := &net.UnixAddr{Net: "unix"}
+	if sa, ok := sa.(*unix.SockaddrUnix); ok {
+		named.Name = sa.Name
+	}
+	return named
 }
 
-func zone(index uint32) string {
-	if i, err := net.InterfaceByIndex(int(index)); err == nil {
-		return i.Name
+// localAddr is this side of a connection.
+func localAddr(fd int) net.Addr {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return netAddr(nil) // of a connection that fails at once
 	}
-	return strconv.FormatUint(uint64(index), 10)
+	return netAddr(sa)
+}
+
+// remoteAddr is the other side of a connection; not valid says that it is local.
+func remoteAddr(addr netip.AddrPort) net.Addr {
+	if addr.IsValid() {
+		return net.TCPAddrFromAddrPort(addr)
+	}
+	return netAddr(nil)
 }

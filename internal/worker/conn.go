@@ -44,6 +44,11 @@ type conn struct {
 	first   []byte
 	firstBy int64
 
+	home home // its goroutine's
+	// back is set when fasthttp is told that the connection has ended, and it is to go
+	// back to where it came from.
+	back atomic.Bool
+
 	phase   atomic.Uint32
 	readBy  atomic.Int64 // deadline in ns since 1970, 0 none
 	writeBy atomic.Int64 // likewise; expired once sweep has acted on it
@@ -67,6 +72,10 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.phase.Store(busy) // a drain may have come between two requests in it
 		return n, nil
 	}
+	if c.phase.Load() == idle && c.home.calls() {
+		c.back.Store(true) // fasthttp has nothing of the next request, or it would not read
+		return 0, io.EOF
+	}
 	for {
 		n, err := c.Conn.Read(p)
 		if err == nil || n > 0 {
@@ -75,7 +84,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			return n, err
 		}
 		if err == io.EOF {
-			return 0, c.end()
+			return 0, c.ended()
 		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			if c.phase.Load() == fresh {
@@ -86,7 +95,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		n, ended := c.Conn.ReadNow(p)
 		switch {
 		case ended:
-			return 0, c.end()
+			return 0, c.ended()
 		case n > 0:
 			c.phase.Store(busy)
 			c.owner.store.CountReceived(n)
@@ -106,9 +115,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 }
 
-// end is what Read returns at the end of the stream. To fasthttp io.EOF is the
+// ended is what Read returns at the end of the stream. To fasthttp io.EOF is the
 // end of a connection even within a chunked body, where a reply is due.
-func (c *conn) end() error {
+func (c *conn) ended() error {
 	if c.phase.Load() == busy {
 		return io.ErrUnexpectedEOF
 	}
@@ -226,8 +235,16 @@ const (
 	lingerBytes = 4 << 20
 )
 
-// Close closes the connection; only the first call counts.
+// Close closes the connection, unless it goes back to where it came from; only the
+// first call counts.
 func (c *conn) Close() error {
+	if c.back.Load() {
+		return nil
+	}
+	return c.shut()
+}
+
+func (c *conn) shut() error {
 	if c.closed.Swap(true) {
 		return nil
 	}
@@ -235,9 +252,17 @@ func (c *conn) Close() error {
 		c.drainInput()
 	}
 	c.owner.remove(c)
+	c.owner.store.ConnClosed()
 	err := c.Conn.Close()
 	c.owner.descriptorFreed()
 	return err
+}
+
+// moved ends this side's part in a connection that goes on elsewhere.
+func (c *conn) moved() {
+	c.closed.Store(true)
+	c.owner.remove(c)
+	_ = c.Conn.Close()
 }
 
 func (c *conn) drainInput() {
@@ -245,5 +270,6 @@ func (c *conn) drainInput() {
 		return
 	}
 	_ = c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
-	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+	n, _ := io.CopyN(io.Discard, c.Conn, lingerBytes)
+	c.owner.store.CountReceived(int(n))
 }

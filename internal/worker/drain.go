@@ -36,21 +36,21 @@ const (
 // quick is the pace without a master: all within half a second.
 var quick = pace{window: 100 * time.Millisecond, timeout: 400 * time.Millisecond}
 
-// patience is how much of a drain has passed for clients.
-type patience struct {
+// respite is how much of a drain has passed for clients.
+type respite struct {
 	elapsed time.Duration // since the drain began
 	waited  time.Duration // of that, where they could have sent something
 }
 
 // pass counts the time until now.
-func (w *patience) pass(elapsed time.Duration) {
+func (w *respite) pass(elapsed time.Duration) {
 	w.waited += min(elapsed-w.elapsed, lateTick)
 	w.elapsed = elapsed
 }
 
 // over reports whether the window of a pace is over. It is in any case half way from
 // there to the time-out.
-func (w *patience) over(p pace) bool {
+func (w *respite) over(p pace) bool {
 	return w.waited >= p.window || w.elapsed >= min(4*p.window, (p.window+p.timeout)/2)
 }
 
@@ -81,7 +81,7 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 	})
 
 	begin, grace := time.Now(), p.window
-	var clients patience
+	var clients respite
 	tick := time.NewTicker(drainTick)
 	defer tick.Stop()
 	quietSince := time.Time{}

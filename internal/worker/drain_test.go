@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/fondue-server/fondue/internal/loop"
 )
 
 // closeDoors does what a master does before it tells its workers to end.
@@ -27,8 +29,7 @@ var full = pace{window: drainWindow, timeout: time.Minute}
 // request fail, and every acknowledged increment is there.
 func TestDrainUnderKeepAliveLoad(t *testing.T) {
 	t.Parallel()
-	for _, network := range []string{"tcp", "unix"} {
-		s := newTestServer(t, network)
+	overServers(t, func(t *testing.T, s *testServer) {
 		var done, failed, running atomic.Int64
 		var clients sync.WaitGroup
 		stop := make(chan struct{})
@@ -50,9 +51,9 @@ func TestDrainUnderKeepAliveLoad(t *testing.T) {
 							patience = time.Minute
 						}
 						var err error
-						if c, err = dial(network, s.addr, patience); err != nil {
+						if c, err = dial(s.as.network, s.addr, patience); err != nil {
 							if first {
-								t.Errorf("%s: first connect: %v", network, err)
+								t.Errorf("first connect: %v", err)
 							}
 							return // the door is closed
 						}
@@ -60,7 +61,7 @@ func TestDrainUnderKeepAliveLoad(t *testing.T) {
 					closing, err := c.send(increment)
 					if err != nil {
 						failed.Add(1)
-						t.Errorf("%s: request failed: %v", network, err)
+						t.Errorf("request failed: %v", err)
 						return
 					}
 					if done.Add(1); first {
@@ -85,39 +86,39 @@ func TestDrainUnderKeepAliveLoad(t *testing.T) {
 		close(stop)
 		clients.Wait()
 		if cut != 0 || failed.Load() != 0 {
-			t.Errorf("%s: %d connections cut off, %d requests failed", network, cut, failed.Load())
+			t.Errorf("%d connections cut off, %d requests failed", cut, failed.Load())
 		}
 		if got := count(t, s); got != done.Load() {
-			t.Errorf("%s: counted %d, acknowledged %d", network, got, done.Load())
+			t.Errorf("counted %d, acknowledged %d", got, done.Load())
 		}
-		t.Logf("%s: %d requests, drained in %v", network, done.Load(), took)
-	}
+		t.Logf("%d requests, drained in %v", done.Load(), took)
+	}, "tcp", "unix")
 }
 
-// TestPatience: time in which nobody had the CPU is not the clients'.
-func TestPatience(t *testing.T) {
+// TestRespite: time in which nobody had the CPU is not the clients'.
+func TestRespite(t *testing.T) {
 	p := pace{window: 100 * time.Millisecond, timeout: time.Minute}
-	pass := func(w *patience, each time.Duration) (ticks int) {
+	pass := func(w *respite, each time.Duration) (ticks int) {
 		for ; !w.over(p); ticks++ {
 			w.pass(w.elapsed + each)
 		}
 		return ticks
 	}
-	var w patience
+	var w respite
 	if n := pass(&w, drainTick); n != 50 {
 		t.Errorf("%d ticks", n)
 	}
-	w = patience{}
+	w = respite{}
 	w.pass(90 * time.Millisecond) // a standstill
 	if n := pass(&w, drainTick); n != 45 {
 		t.Errorf("%d ticks after one of 90 ms", n)
 	}
-	w = patience{}
+	w = respite{}
 	if n := pass(&w, time.Second); n != 1 {
 		t.Errorf("%d ticks of a second", n)
 	}
 	p.timeout = 200 * time.Millisecond
-	w = patience{}
+	w = respite{}
 	if pass(&w, 50*time.Millisecond); w.elapsed != 150*time.Millisecond {
 		t.Errorf("%v of 200 ms", w.elapsed)
 	}
@@ -126,236 +127,238 @@ func TestPatience(t *testing.T) {
 // TestDrainEndsEarly: with nothing open the window is not waited for.
 func TestDrainEndsEarly(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t, "tcp")
-	begin := time.Now()
-	s.drain(pace{window: time.Minute, timeout: time.Minute}, new(lifeline))
-	t.Logf("drained in %v", time.Since(begin))
-	if took := time.Since(begin); took > 30*time.Second {
-		t.Errorf("drain took %v", took)
-	}
+	overServers(t, func(t *testing.T, s *testServer) {
+		begin := time.Now()
+		s.drain(pace{window: time.Minute, timeout: time.Minute}, new(lifeline))
+		t.Logf("drained in %v", time.Since(begin))
+		if took := time.Since(begin); took > 30*time.Second {
+			t.Errorf("drain took %v", took)
+		}
+	}, "tcp")
 }
 
 // TestDrainLeavesTheQueues: where others are to serve what waits, nothing more is
 // accepted, while requests that have begun are answered.
 func TestDrainLeavesTheQueues(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t, "tcp")
-	half := mustDial(t, s)
-	if _, err := io.WriteString(half, increment[:20]); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, "the request to begin", func() bool { return s.conns.count() == 1 })
-	line := new(lifeline)
-	line.leave.Store(true)
-	cut := make(chan int)
-	go func() { cut <- s.drain(pace{window: time.Minute, timeout: time.Minute}, line) }()
-	waitFor(t, "the listener to be closed", s.accepts[0].isClosed)
-	if closing, err := half.send(increment[20:]); err != nil || !closing {
-		t.Errorf("closing %v, %v", closing, err)
-	}
-	if n := <-cut; n != 0 {
-		t.Errorf("%d connections cut off", n)
-	}
+	overServers(t, func(t *testing.T, s *testServer) {
+		half := mustDial(t, s)
+		if _, err := io.WriteString(half, increment[:20]); err != nil {
+			t.Fatal(err)
+		}
+		s.awaitReceived(t, 20)
+		line := new(lifeline)
+		line.leave.Store(true)
+		cut := make(chan int)
+		go func() { cut <- s.drain(pace{window: time.Minute, timeout: time.Minute}, line) }()
+		waitFor(t, "the listener to be closed", s.isDeaf)
+		if closing, err := half.send(increment[20:]); err != nil || !closing {
+			t.Errorf("closing %v, %v", closing, err)
+		}
+		if n := <-cut; n != 0 {
+			t.Errorf("%d connections cut off", n)
+		}
+	}, "tcp")
 }
 
 // TestDrainHurries: where others wait for the worker to leave, one client that
 // does not send the rest of its request keeps nobody waiting.
 func TestDrainHurries(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t, "tcp")
-	slow := map[string]*client{
-		increment[:20]: mustDial(t, s), // within the head, and within the body
-		"PUT /v1/keys/k HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n[": mustDial(t, s),
-	}
-	for text, c := range slow {
-		if _, err := io.WriteString(c, text); err != nil {
-			t.Fatal(err)
+	overServers(t, func(t *testing.T, s *testServer) {
+		slow := map[string]*client{
+			increment[:20]: mustDial(t, s), // within the head, and within the body
+			"PUT /v1/keys/k HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n[": mustDial(t, s),
 		}
-	}
-	waitFor(t, "the requests to begin", func() bool {
-		begun := 0
-		s.conns.each(func(c *conn) {
-			if c.phase.Load() == busy {
-				begun++
+		sent := 0
+		for text, c := range slow {
+			sent += len(text)
+			if _, err := io.WriteString(c, text); err != nil {
+				t.Fatal(err)
 			}
-		})
-		return begun == len(slow)
-	})
-	line := new(lifeline)
-	line.leave.Store(true)
-	begin := time.Now()
-	if cut := s.drain(full, line); cut != 0 {
-		t.Errorf("%d connections cut off", cut)
-	}
-	if took := time.Since(begin); took > 20*time.Second {
-		t.Errorf("drain took %v", took)
-	}
-	for text, c := range slow {
-		if status, body, closing, err := c.receive(); status != 408 || !closing || err != nil {
-			t.Errorf("%q: %d %s, closing %v, %v", text, status, body, closing, err)
 		}
-	}
+		s.awaitReceived(t, sent)
+		line := new(lifeline)
+		line.leave.Store(true)
+		begin := time.Now()
+		if cut := s.drain(full, line); cut != 0 {
+			t.Errorf("%d connections cut off", cut)
+		}
+		if took := time.Since(begin); took > 20*time.Second {
+			t.Errorf("drain took %v", took)
+		}
+		for text, c := range slow {
+			if status, body, closing, err := c.receive(); status != 408 || !closing || err != nil {
+				t.Errorf("%q: %d %s, closing %v, %v", text, status, body, closing, err)
+			}
+		}
+	}, "tcp")
 }
 
 // TestDrainIdle: connections between requests are closed without a word when
 // the window ends, those that never sent anything too.
 func TestDrainIdle(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t, "tcp")
-	used, unused := mustDial(t, s), mustDial(t, s)
-	if _, err := used.send(increment); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, "both accepted", func() bool { return s.conns.count() == 2 })
-	if cut := s.drain(full, new(lifeline)); cut != 0 {
-		t.Errorf("%d connections cut off", cut)
-	}
-	for _, c := range []*client{used, unused} {
-		if b, err := io.ReadAll(c); err != nil || len(b) > 0 {
-			t.Errorf("at the end of an idle connection: %q, %v", b, err)
+	overServers(t, func(t *testing.T, s *testServer) {
+		used, unused := mustDial(t, s), mustDial(t, s)
+		if _, err := used.send(increment); err != nil {
+			t.Fatal(err)
 		}
-	}
+		waitFor(t, "both accepted", func() bool { return s.open() == 2 })
+		if cut := s.drain(full, new(lifeline)); cut != 0 {
+			t.Errorf("%d connections cut off", cut)
+		}
+		for _, c := range []*client{used, unused} {
+			if b, err := io.ReadAll(c); err != nil || len(b) > 0 {
+				t.Errorf("at the end of an idle connection: %q, %v", b, err)
+			}
+		}
+	}, "tcp")
 }
 
 // TestDrainWaitsForRequests: a request that has begun to arrive is waited for
 // beyond the window, and answered with Connection: close.
 func TestDrainWaitsForRequests(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t, "tcp")
-	half, second := mustDial(t, s), mustDial(t, s)
-	if _, err := second.send(increment); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []*client{half, second} {
-		if _, err := io.WriteString(c, increment[:20]); err != nil {
+	overServers(t, func(t *testing.T, s *testServer) {
+		half, second := mustDial(t, s), mustDial(t, s)
+		if _, err := second.send(increment); err != nil {
 			t.Fatal(err)
 		}
-	}
-	waitFor(t, "requests begun", func() bool {
-		n := 0
-		s.conns.each(func(c *conn) {
-			if c.phase.Load() == busy {
-				n++
+		for _, c := range []*client{half, second} {
+			if _, err := io.WriteString(c, increment[:20]); err != nil {
+				t.Fatal(err)
 			}
-		})
-		return n == 2
-	})
-	cut := make(chan int)
-	go func() { cut <- s.drain(pace{window: 50 * time.Millisecond, timeout: 10 * time.Second}, new(lifeline)) }()
-	waitFor(t, "listener closed", func() bool { // which is after the window
-		c, err := net.Dial("tcp", s.addr)
-		if err == nil {
-			c.Close()
 		}
-		return s.draining.Load() && s.accepts[0].isClosed()
-	})
-	for _, c := range []*client{half, second} {
-		if _, err := io.WriteString(c, increment[20:]); err != nil {
-			t.Fatal(err)
+		s.awaitReceived(t, len(increment)+2*20)
+		cut := make(chan int)
+		go func() { cut <- s.drain(pace{window: 50 * time.Millisecond, timeout: 10 * time.Second}, new(lifeline)) }()
+		waitFor(t, "end of the listening", s.isDeaf) // which is after the window
+		for _, c := range []*client{half, second} {
+			if _, err := io.WriteString(c, increment[20:]); err != nil {
+				t.Fatal(err)
+			}
+			if status, _, closing, err := c.receive(); err != nil || status != 200 || !closing {
+				t.Errorf("request in flight: %d, closing %v, %v", status, closing, err)
+			}
 		}
-		if status, _, closing, err := c.receive(); err != nil || status != 200 || !closing {
-			t.Errorf("request in flight: %d, closing %v, %v", status, closing, err)
+		if n := <-cut; n != 0 {
+			t.Errorf("%d connections cut off", n)
 		}
-	}
-	if n := <-cut; n != 0 {
-		t.Errorf("%d connections cut off", n)
-	}
-}
-
-func (l *listener) isClosed() bool {
-	select {
-	case <-l.closing:
-		return true
-	default:
-		return false
-	}
+	}, "tcp")
 }
 
 // TestDrainTimeout: a client that never finishes its request is cut off.
 func TestDrainTimeout(t *testing.T) {
 	t.Parallel()
 	for name, hurry := range map[string]bool{"timeout": false, "hurry": true} {
-		s := newTestServer(t, "tcp")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			overServers(t, func(t *testing.T, s *testServer) {
+				c := mustDial(t, s)
+				if _, err := io.WriteString(c, increment[:20]); err != nil {
+					t.Fatal(err)
+				}
+				s.awaitReceived(t, 20)
+				p, hurried := pace{window: 20 * time.Millisecond, timeout: 100 * time.Millisecond}, make(chan struct{})
+				if hurry {
+					p = pace{window: time.Minute, timeout: time.Minute}
+					close(hurried)
+				}
+				if cut := s.drain(p, &lifeline{gone: hurried}); cut != 1 {
+					t.Errorf("%d connections cut off", cut)
+				}
+			}, "tcp")
+		})
+	}
+}
+
+// TestDrainOfTheAnswered: a client that has had its last reply, and does not close its
+// side, is nobody who was cut off.
+func TestDrainOfTheAnswered(t *testing.T) {
+	t.Parallel()
+	overServers(t, func(t *testing.T, s *testServer) {
 		c := mustDial(t, s)
-		if _, err := io.WriteString(c, increment[:20]); err != nil {
+		if _, err := c.send(increment); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, "request begun", func() bool {
-			begun := false
-			s.conns.each(func(c *conn) { begun = c.phase.Load() == busy })
-			return begun
-		})
-		p, hurried := pace{window: 20 * time.Millisecond, timeout: 100 * time.Millisecond}, make(chan struct{})
-		if hurry {
-			p = pace{window: time.Minute, timeout: time.Minute}
-			close(hurried)
+		cut := make(chan int)
+		go func() { cut <- s.drain(quick, new(lifeline)) }()
+		waitFor(t, "drain", s.draining.Load)
+		if closing, err := c.send(increment); !closing || err != nil {
+			t.Errorf("closing %v, %v", closing, err)
 		}
-		if cut := s.drain(p, &lifeline{gone: hurried}); cut != 1 {
-			t.Errorf("%s: %d connections cut off", name, cut)
+		if n := <-cut; n != 0 {
+			t.Errorf("%d connections cut off", n)
 		}
-	}
+	}, "tcp", "unix")
 }
 
 // TestDrainServesTheQueue: connections that nobody has accepted yet when the
 // drain begins are served.
 func TestDrainServesTheQueue(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t, "tcp")
-	clients := make([]*client, 50)
-	for i := range clients {
-		clients[i] = mustDial(t, s)
-		if _, err := io.WriteString(clients[i], increment); err != nil {
-			t.Fatal(err)
+	overServers(t, func(t *testing.T, s *testServer) {
+		clients := make([]*client, 50)
+		for i := range clients {
+			clients[i] = mustDial(t, s)
+			if _, err := io.WriteString(clients[i], increment); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	closeDoors(t, s)
-	s.drain(full, new(lifeline))
-	for i, c := range clients {
-		if status, _, _, err := c.receive(); err != nil || status != 200 {
-			t.Errorf("client %d: %d, %v", i, status, err)
+		closeDoors(t, s)
+		s.drain(full, new(lifeline))
+		for i, c := range clients {
+			if status, _, _, err := c.receive(); err != nil || status != 200 {
+				t.Errorf("client %d: %d, %v", i, status, err)
+			}
 		}
-	}
-	if got := count(t, s); got != int64(len(clients)) {
-		t.Errorf("counted %d of %d", got, len(clients))
-	}
+		if got := count(t, s); got != int64(len(clients)) {
+			t.Errorf("counted %d of %d", got, len(clients))
+		}
+	}, "tcp")
 }
 
 // TestLeaveLosesNoRequest: requests that race with the end of the window are
 // either answered or find the connection closed before they were read.
 func TestLeaveLosesNoRequest(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t, "tcp")
-	for round := range 200 {
-		c, err := dial("tcp", s.addr, time.Minute)
-		if err != nil {
-			t.Fatal(err)
+	overServers(t, func(t *testing.T, s *testServer) {
+		for round := range 200 {
+			c, err := dial("tcp", s.addr, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.send(increment); err != nil {
+				t.Fatal(err)
+			}
+			waitFor(t, "idle", func() bool { // on the lane it is when it has answered
+				quiet := true
+				s.conns.each(func(c *conn) { quiet = quiet && c.phase.Load() == idle })
+				return quiet
+			})
+			before := count(t, s)
+			// The request is in the socket before leave is called: never lost.
+			if _, err := io.WriteString(c, increment); err != nil {
+				t.Fatal(err)
+			}
+			s.leaveNow()
+			if status, _, _, err := c.receive(); err != nil || status != 200 {
+				t.Fatalf("round %d: %d, %v", round, status, err)
+			}
+			if got := count(t, s); got != before+1 {
+				t.Fatalf("round %d: counted %d after %d", round, got, before)
+			}
+			c.Close()
+			waitFor(t, "end of connection", func() bool { return s.open() == 0 })
 		}
-		if _, err := c.send(increment); err != nil {
-			t.Fatal(err)
-		}
-		waitFor(t, "idle", func() bool {
-			quiet := false
-			s.conns.each(func(c *conn) { quiet = c.phase.Load() == idle })
-			return quiet
-		})
-		before := count(t, s)
-		// The request is in the socket before leave is called: never lost.
-		if _, err := io.WriteString(c, increment); err != nil {
-			t.Fatal(err)
-		}
-		s.leaveNow()
-		if status, _, _, err := c.receive(); err != nil || status != 200 {
-			t.Fatalf("round %d: %d, %v", round, status, err)
-		}
-		if got := count(t, s); got != before+1 {
-			t.Fatalf("round %d: counted %d after %d", round, got, before)
-		}
-		c.Close()
-		waitFor(t, "end of connection", func() bool { return s.conns.count() == 0 })
-	}
+	}, "tcp")
 }
 
-func (s *testServer) leaveNow() { s.conns.each(func(c *conn) { c.leave() }) }
+func (s *testServer) leaveNow() {
+	s.conns.each(func(c *conn) { c.leave() })
+	s.do(func(l *loop.Loop) { l.LeaveQuiet(0) })
+}
 
 // TestDeadlines: words instead of timers keep the deadlines all the same.
 func TestDeadlines(t *testing.T) {

@@ -28,7 +28,7 @@ func TestExpire(t *testing.T) {
 	if n := region.Stats().Entries; n < 2 {
 		t.Fatalf("%d entries before any worker is there: nothing is left to reclaim", n)
 	}
-	p := spawn(t, region, master, nil)
+	p := spawn(t, region, master, false, nil)
 	p.awaitReady(t)
 	waitFor(t, "end of the expired keys", func() bool { return region.Stats().Entries == 1 })
 	if n := region.Stats().Expiries; n != keys {
@@ -39,21 +39,23 @@ func TestExpire(t *testing.T) {
 // TestPolicyIsHandedOver: what the master says about large values holds.
 func TestPolicyIsHandedOver(t *testing.T) {
 	t.Parallel()
-	region, master := newRegion(t)
-	p := spawn(t, region, master, func(w *handoff.Worker, _ *exec.Cmd) { w.MaxValue = 2048 })
-	p.awaitReady(t)
-	for size, want := range map[int]int{2048: 201, 2049: 413} {
-		c, err := dial("tcp", p.addr, time.Minute)
-		if err != nil {
-			t.Fatal(err)
+	onBoth(t, func(t *testing.T, lane bool) {
+		region, master := newRegion(t)
+		p := spawn(t, region, master, lane, func(w *handoff.Worker, _ *exec.Cmd) { w.MaxValue = 2048 })
+		p.awaitReady(t)
+		for size, want := range map[int]int{2048: 201, 2049: 413} {
+			c, err := dial("tcp", p.addr, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			body := `"` + strings.Repeat("x", size-2) + `"`
+			if _, err := fmt.Fprintf(c, "PUT /v1/keys/%d HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", size, size, body); err != nil {
+				t.Fatal(err)
+			}
+			if status, text, _, err := c.receive(); status != want || err != nil {
+				t.Errorf("%d bytes: %d %s, %v; want %d", size, status, text, err, want)
+			}
 		}
-		defer c.Close()
-		body := `"` + strings.Repeat("x", size-2) + `"`
-		if _, err := fmt.Fprintf(c, "PUT /v1/keys/%d HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", size, size, body); err != nil {
-			t.Fatal(err)
-		}
-		if status, text, _, err := c.receive(); status != want || err != nil {
-			t.Errorf("%d bytes: %d %s, %v; want %d", size, status, text, err, want)
-		}
-	}
+	})
 }

@@ -36,53 +36,56 @@ func TestFaultsAreLogged(t *testing.T) {
 // body is framed, and a connection that ends between requests ends in silence.
 func TestCutOff(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t, "tcp")
-	for name, c := range map[string]struct {
-		text   string
-		status int
-	}{
-		"header":          {"PUT /args HTTP/1.1\r\nHost: a\r\n", 400},
-		"length":          {"PUT /args HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n{}", 400},
-		"before a chunk":  {"PUT /args HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", 400},
-		"first chunk":     {"PUT /args HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-		"within a chunk":  {"PUT /args HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{}", 400},
-		"within its size": {"PUT /args HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2", 400},
-		"last chunk":      {"PUT /args HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0", 400},
-		"nothing":         {"", 0},
-	} {
-		conn := mustDial(t, s)
-		if _, err := conn.send(increment); err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.WriteString(conn, c.text)
-		_ = conn.Conn.(*net.TCPConn).CloseWrite()
-		status, body, closing, err := conn.receive()
-		switch {
-		case c.status == 0:
-			if err != io.EOF && err != io.ErrUnexpectedEOF {
-				t.Errorf("%s: %d %s %v", name, status, body, err)
+	overServers(t, func(t *testing.T, s *testServer) {
+		for name, c := range map[string]struct {
+			text   string
+			status int
+		}{
+			"plain":           {increment[:20], 400},
+			"header":          {"PUT /args HTTP/1.1\r\nHost: a\r\n", 400},
+			"length":          {"PUT /args HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n{}", 400},
+			"before a chunk":  {"PUT /args HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", 400},
+			"first chunk":     {"PUT /args HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+			"within a chunk":  {"PUT /args HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{}", 400},
+			"within its size": {"PUT /args HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2", 400},
+			"last chunk":      {"PUT /args HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0", 400},
+			"nothing":         {"", 0},
+		} {
+			conn := mustDial(t, s)
+			if _, err := conn.send(increment); err != nil {
+				t.Fatal(err)
 			}
-		case err != nil || status != c.status || !closing || !strings.Contains(body, "ended"):
-			t.Errorf("%s: %d closing %v %s %v", name, status, closing, body, err)
+			_, _ = io.WriteString(conn, c.text)
+			_ = conn.Conn.(*net.TCPConn).CloseWrite()
+			status, body, closing, err := conn.receive()
+			switch {
+			case c.status == 0:
+				if err != io.EOF && err != io.ErrUnexpectedEOF {
+					t.Errorf("%s: %d %s %v", name, status, body, err)
+				}
+			case err != nil || status != c.status || !closing || !strings.Contains(body, "ended"):
+				t.Errorf("%s: %d closing %v %s %v", name, status, closing, body, err)
+			}
 		}
-	}
+	}, "tcp")
 }
 
 // TestRefusedExpectation: a client that waits with its body, and one that does
 // not, read the refusal, and it is counted.
 func TestRefusedExpectation(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t, "tcp")
-	for _, body := range []string{"", strings.Repeat("x", 2<<20)} {
-		c := mustDial(t, s)
-		go func() {
-			_, _ = fmt.Fprintf(c, "PUT /args HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n%s", 2<<20, body)
-		}()
-		if status, text, closing, err := c.receive(); err != nil || status != 413 || !closing || !strings.Contains(text, "detail") {
-			t.Errorf("%d %q closing %v: %v", status, text, closing, err)
+	overServers(t, func(t *testing.T, s *testServer) {
+		for _, body := range []string{"", strings.Repeat("x", 2<<20)} {
+			c := mustDial(t, s)
+			go func() {
+				_, _ = fmt.Fprintf(c, "PUT /args HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n%s", 2<<20, body)
+			}()
+			if status, text, closing, err := c.receive(); err != nil || status != 413 || !closing || !strings.Contains(text, "detail") {
+				t.Errorf("%d %q closing %v: %v", status, text, closing, err)
+			}
 		}
-	}
-	if row := s.commands.Workers()[0]; row.Requests != 2 {
-		t.Errorf("%d requests were counted", row.Requests)
-	}
+		if row := s.commands.Workers()[0]; row.Requests != 2 {
+			t.Errorf("%d requests were counted", row.Requests)
+		}
+	}, "tcp")
 }

@@ -20,6 +20,10 @@ type handed struct {
 	// there. Zero: from now.
 	began time.Time
 	late  bool // the rest of the request is not waited for
+
+	lane *lane // that it came from and may go back to, or nil
+	door int   // of the lane
+	tag  uint32
 }
 
 // take takes a connection that was handed over into the set. On an error it is
@@ -32,6 +36,7 @@ func (s *conns) take(h handed) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{Conn: sock, owner: s, accepted: h.accepted, first: h.first}
+	c.home = home{lane: h.lane, door: h.door, tag: h.tag}
 	if h.began.IsZero() {
 		h.began = time.Now()
 	}
@@ -57,5 +62,35 @@ func (s *server) serveHanded(h handed) {
 		s.log.Warn("a connection is lost", "err", err)
 		return
 	}
-	go func() { _ = s.http.ServeConn(c) }() // what ends it is the client's business
+	go func() { // ends with the connection, or when the lane has it back
+		for {
+			_ = s.http.ServeConn(c) // what ends it is the client's business
+			if !c.back.Load() || c.home.lane.takeBack(c) {
+				return
+			}
+			c.home.lane = nil // it stays
+			c.back.Store(false)
+		}
+	}()
+}
+
+// home is where a connection came from that was handed over.
+type home struct {
+	lane   *lane // nil: it does not go back
+	door   int
+	tag    uint32
+	streak int // requests in a row that were the lane's
+}
+
+// asked notes whether the request that was answered was one for the lane.
+func (h *home) asked(forLane bool) {
+	h.streak++
+	if !forLane {
+		h.streak = 0
+	}
+}
+
+// calls reports whether the connection is to go back.
+func (h *home) calls() bool {
+	return h.lane != nil && h.streak >= patience(h.tag) && !h.lane.server.draining.Load()
 }

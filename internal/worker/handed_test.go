@@ -80,14 +80,6 @@ func handOver(t testing.TB, s *testServer, network, text string, n int, change f
 	return c
 }
 
-func (s *testServer) awaitNone(t testing.TB) {
-	t.Helper()
-	waitFor(t, "the end of all connections", func() bool { return s.conns.count() == 0 })
-	if row := s.commands.Workers()[0]; row.Connections != 0 {
-		t.Errorf("%d connections are counted", row.Connections)
-	}
-}
-
 // TestHandedOver: wherever in its requests a connection is handed over, all of them
 // are answered in turn, and nothing is counted twice.
 func TestHandedOver(t *testing.T) {

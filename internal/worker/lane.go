@@ -5,10 +5,13 @@ import (
 	"net"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/fondue-server/fondue/internal/httpapi"
 	"github.com/fondue-server/fondue/internal/loop"
 	"github.com/fondue-server/fondue/internal/metrics"
 	"github.com/fondue-server/fondue/internal/plainhttp"
+	"github.com/fondue-server/fondue/internal/socket"
 )
 
 // lane is the fast lane: it answers plain requests to hot routes on the event loop,
@@ -38,12 +41,15 @@ func (l *lane) Step(c *loop.Conn, in, out []byte) (used int, reply []byte, next 
 	if turn := l.loop.Turns(); turn != l.turn {
 		l.turn, l.ended = turn, time.Since(l.start)
 	}
-	switch l.scanner.Scan(in, &l.request, &c.Hint) {
+	hint := plainhttp.Hint(c.Tag)
+	verdict := l.scanner.Scan(in, &l.request, &hint)
+	switch verdict {
 	case plainhttp.Part:
 		return 0, out, loop.More
 	case plainhttp.Doubt:
 		return 0, out, loop.HandOver
 	}
+	c.Tag = c.Tag&^hintMask | uint32(hint)
 	reply, done, ok := l.front.Answer(out, &l.request, l.server.draining.Load(), l.wall)
 	if !ok {
 		return 0, out, loop.HandOver
@@ -63,24 +69,84 @@ func (l *lane) Step(c *loop.Conn, in, out []byte) (used int, reply []byte, next 
 	return l.request.Size, reply, loop.Again
 }
 
-// Take has fasthttp serve a connection from here on.
+// Take has fasthttp serve a connection, until it asks for nothing but what is the
+// lane's for a while.
 func (l *lane) Take(h loop.Handed) {
-	var remote net.Addr = &net.UnixAddr{Net: "unix"}
-	if h.Peer.IsValid() {
-		remote = net.TCPAddrFromAddrPort(h.Peer)
-	}
 	l.server.serveHanded(handed{
-		fd: h.FD, local: l.listeners[h.Door].local, remote: remote, accepted: h.Accepted,
-		first: h.Input, began: h.Began, late: h.Late,
+		fd: h.FD, local: localAddr(h.FD), remote: remoteAddr(h.Peer), accepted: h.Accepted,
+		first: h.Input, began: h.Began, late: h.Late, lane: l, door: h.Door, tag: h.Tag + visit,
 	})
 }
 
+// The tag of a connection has the scanner's hint, and how often it was handed over.
+const (
+	hintMask = 0xff
+	visit    = hintMask + 1
+)
+
+// patience is how many requests in a row have to be the lane's before a connection goes
+// back to it, by the connection's tag. A way there and back costs about as much as a
+// request saves ten times, and twice the patience each time bounds what is spent on
+// connections that do not stay.
+func patience(tag uint32) int { return 16 << min(tag/visit, 8) }
+
+// takeBack takes a connection back from fasthttp, which has let it go between two
+// requests. It reports whether it did: a worker that drains does not, nor one without
+// descriptors.
+func (l *lane) takeBack(c *conn) bool {
+	// As with an adoption: a drain either comes first, or finds the connection in the
+	// loop.
+	l.server.adopting.Lock()
+	defer l.server.adopting.Unlock()
+	if l.server.draining.Load() {
+		return false
+	}
+	fd := -1
+	control := c.Conn.Control(func(old uintptr) {
+		fd, _ = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) // -1: no
+	})
+	if control != nil || fd < 0 {
+		return false
+	}
+	h := loop.Handed{FD: fd, Door: c.home.door, Accepted: c.accepted, Tag: c.home.tag}
+	if addr, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		h.Peer = addr.AddrPort()
+	}
+	posted := l.loop.Post(func() {
+		if err := l.loop.Return(h); err != nil {
+			l.server.log.Warn("a connection is lost", "err", err)
+		}
+	})
+	if !posted {
+		_ = unix.Close(fd)
+		return false
+	}
+	c.moved()
+	return true
+}
+
+// welcome takes in a connection that came by no listener. Other goroutines call it. A
+// drain that begins after it finds the connection: what it asks of the loop comes later.
+func (l *lane) welcome(fd int, peer unix.Sockaddr) {
+	taken := l.loop.Post(func() {
+		if err := l.loop.Add(fd, 0, socket.AddrOf(peer)); err != nil {
+			l.server.log.Warn("a connection is lost", "err", err)
+		}
+	})
+	if !taken {
+		_ = unix.Close(fd) // the worker ends
+	}
+}
+
+// laneLimits are those that fasthttp keeps, too.
+var laneLimits = loop.Limits{Read: readTimeout, Write: writeTimeout, Idle: idleTimeout, Linger: lingerTime}
+
 // newLane makes the fast lane of a server. It serves from start on.
-func newLane(s *server) (*lane, error) {
+func newLane(s *server, limits loop.Limits) (*lane, error) {
 	l := &lane{server: s, front: s.api.NewLane(), start: time.Now(), wall: time.Now()}
 	var err error
 	l.loop, err = loop.New(loop.Config{
-		Limits:   loop.Limits{Read: readTimeout, Write: writeTimeout, Idle: idleTimeout, Linger: lingerTime},
+		Limits:   limits,
 		Meters:   s.store,
 		Tick:     l.tick,
 		Accepted: l.accepted,

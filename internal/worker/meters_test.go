@@ -13,58 +13,58 @@ import (
 // that was no request.
 func TestWhatIsCounted(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t, "tcp")
-	meters := func() shm.Meters { return s.region.Meters(s.store.ID().Slot) }
-	c := mustDial(t, s)
-	sent, received := 0, 0
-	ask := func(c *client, text string, status int) {
-		t.Helper()
-		if _, err := io.WriteString(c, text); err != nil {
-			t.Fatal(err)
+	overServers(t, func(t *testing.T, s *testServer) {
+		c := mustDial(t, s)
+		sent, received := 0, 0
+		ask := func(c *client, text string, status int) {
+			t.Helper()
+			if _, err := io.WriteString(c, text); err != nil {
+				t.Fatal(err)
+			}
+			if got, body, _, err := c.receive(); got != status || err != nil {
+				t.Fatalf("%q: %d, %v: %s", text, got, err, body)
+			}
+			sent, received = sent+len(text), received+1
 		}
-		if got, body, _, err := c.receive(); got != status || err != nil {
-			t.Fatalf("%q: %d, %v: %s", text, got, err, body)
-		}
-		sent, received = sent+len(text), received+1
-	}
-	ask(c, increment, 200)
-	ask(c, "GET /v1/keys/nobody HTTP/1.1\r\nHost: test\r\n\r\n", 404)
-	ask(c, "PUT /v1/keys/count HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n7", 200)
-	const idle = 300 * time.Millisecond
-	time.Sleep(idle) // which belongs to no request
-	ask(c, "PUT /v1/keys/a HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\n", 415)
-	c = mustDial(t, s)
-	ask(c, increment, 200)
-	time.Sleep(idle)
-	ask(c, "nonsense\r\n\r\n", 400)
+		ask(c, increment, 200)
+		ask(c, "GET /v1/keys/nobody HTTP/1.1\r\nHost: test\r\n\r\n", 404)
+		ask(c, "PUT /v1/keys/count HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n7", 200)
+		const idle = 300 * time.Millisecond
+		time.Sleep(idle) // which belongs to no request
+		ask(c, "PUT /v1/keys/a HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\n", 415)
+		c = mustDial(t, s)
+		ask(c, increment, 200)
+		time.Sleep(idle)
+		ask(c, "nonsense\r\n\r\n", 400)
 
-	// A look at whether somebody listens is no request, however it ends.
-	for range 3 {
-		nc, err := net.Dial("tcp", s.addr)
-		if err != nil {
-			t.Fatal(err)
+		// A look at whether somebody listens is no request, however it ends.
+		for range 3 {
+			nc, err := net.Dial("tcp", s.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := nc.(*net.TCPConn).SetLinger(0); err != nil {
+				t.Fatal(err)
+			}
+			nc.Close()
 		}
-		if err := nc.(*net.TCPConn).SetLinger(0); err != nil {
-			t.Fatal(err)
+		const limit = 20 * time.Second
+		for end := time.Now().Add(limit); s.meters().Accepted < 5 || s.open() > 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%d connections accepted, %d open after %v", s.meters().Accepted, s.open(), limit)
+			}
 		}
-		nc.Close()
-	}
-	const limit = 20 * time.Second
-	for end := time.Now().Add(limit); meters().Accepted < 5 || s.conns.count() > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d connections accepted, %d open after %v", meters().Accepted, s.conns.count(), limit)
+		m := s.meters()
+		if m.Answers.All() != uint64(received) || m.Answers.Of(shm.Done) != 3 || m.Answers.Of(shm.Refused) != 3 {
+			t.Errorf("%d answers, %d done, %d refused; %d were sent", m.Answers.All(), m.Answers.Of(shm.Done), m.Answers.Of(shm.Refused), received)
 		}
-	}
-	m := meters()
-	if m.Answers.All() != uint64(received) || m.Answers.Of(shm.Done) != 3 || m.Answers.Of(shm.Refused) != 3 {
-		t.Errorf("%d answers, %d done, %d refused; %d were sent", m.Answers.All(), m.Answers.Of(shm.Done), m.Answers.Of(shm.Refused), received)
-	}
-	if took := time.Duration(m.LatencySum); took >= idle {
-		t.Errorf("%v for %d answers: time in which nothing was asked is in it", took, received)
-	}
-	if m.Received != uint64(sent) || m.Misses != 1 {
-		t.Errorf("%d bytes received of %d, %d misses", m.Received, sent, m.Misses)
-	}
+		if took := time.Duration(m.LatencySum); took >= idle {
+			t.Errorf("%v for %d answers: time in which nothing was asked is in it", took, received)
+		}
+		if m.Received != uint64(sent) || m.Misses != 1 {
+			t.Errorf("%d bytes received of %d, %d misses", m.Received, sent, m.Misses)
+		}
+	}, "tcp")
 }
 
 // BenchmarkFinish is what counting one request costs, the clock included.

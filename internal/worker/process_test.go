@@ -52,7 +52,7 @@ func newRegion(t *testing.T) (*shm.Region, *shm.Store) {
 }
 
 // spawn starts a worker. change may spoil what is handed over.
-func spawn(t *testing.T, region *shm.Region, master *shm.Store, change func(*handoff.Worker, *exec.Cmd)) *process {
+func spawn(t *testing.T, region *shm.Region, master *shm.Store, lane bool, change func(*handoff.Worker, *exec.Cmd)) *process {
 	t.Helper()
 	p := new(process)
 	var config net.ListenConfig
@@ -85,7 +85,7 @@ func spawn(t *testing.T, region *shm.Region, master *shm.Store, change func(*han
 		Slot: p.id.Slot, Generation: p.id.Generation,
 		RegionFD: 3, LifelineFD: 4, ReadyFD: 5, AccessLogFD: 6,
 		Listeners: []handoff.Listener{{FD: 7, Network: "tcp", Addr: p.addr}},
-		LogFormat: "text", LogLevel: "debug", ShutdownTimeout: 10 * time.Second, Procs: 1,
+		LogFormat: "text", LogLevel: "debug", ShutdownTimeout: 10 * time.Second, Procs: 1, FastLane: lane,
 	}
 	p.cmd = exec.Command("/proc/self/exe")
 	if change != nil {
@@ -144,91 +144,95 @@ func (p *process) exit(t *testing.T) int {
 
 func TestLifeOfAWorker(t *testing.T) {
 	t.Parallel()
-	region, master := newRegion(t)
-	p := spawn(t, region, master, nil)
-	p.awaitReady(t)
-	c, err := dial("tcp", p.addr, time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	for range 3 {
+	onBoth(t, func(t *testing.T, lane bool) {
+		region, master := newRegion(t)
+		p := spawn(t, region, master, lane, nil)
+		p.awaitReady(t)
+		c, err := dial("tcp", p.addr, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for range 3 {
+			if _, err := c.send(increment); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := master.Get([]byte("count")); n != 3 || err != nil {
+			t.Errorf("the master reads %d, %v", n, err)
+		}
+		row := func() shm.SlotInfo {
+			for _, s := range region.Slots() {
+				if s.ID == p.id {
+					return s
+				}
+			}
+			return shm.SlotInfo{}
+		}
+		if got := row(); got.State != shm.StateReady || got.Requests != 3 || got.Connections != 1 || got.PID != p.cmd.Process.Pid {
+			t.Errorf("scoreboard %+v", got)
+		}
+		waitFor(t, "memory reading", func() bool { return row().Memory > 0 })
+		// Signals that the worker leaves to its master.
+		for _, ignored := range []syscall.Signal{syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE} {
+			if err := p.cmd.Process.Signal(ignored); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if _, err := c.send(increment); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if n, err := master.Get([]byte("count")); n != 3 || err != nil {
-		t.Errorf("the master reads %d, %v", n, err)
-	}
-	row := func() shm.SlotInfo {
-		for _, s := range region.Slots() {
-			if s.ID == p.id {
-				return s
-			}
-		}
-		return shm.SlotInfo{}
-	}
-	if got := row(); got.State != shm.StateReady || got.Requests != 3 || got.Connections != 1 || got.PID != p.cmd.Process.Pid {
-		t.Errorf("scoreboard %+v", got)
-	}
-	waitFor(t, "memory reading", func() bool { return row().Memory > 0 })
-	// Signals that the worker leaves to its master.
-	for _, ignored := range []syscall.Signal{syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE} {
-		if err := p.cmd.Process.Signal(ignored); err != nil {
+		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if _, err := c.send(increment); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, "draining", func() bool { return row().State == shm.StateDraining })
-	if _, err := io.WriteString(c, strings.Replace(increment, "/increment", "/readyz", 1)); err != nil {
-		t.Fatal(err)
-	}
-	if status, body, closing, err := c.receive(); status != 503 || !closing || err != nil {
-		t.Errorf("readyz while draining: %d %s, closing %v, %v", status, body, closing, err)
-	}
-	if code := p.exit(t); code != handoff.ExitOK {
-		t.Errorf("exit code %d", code)
-	}
-	if _, err := master.Recover(p.id); err != nil {
-		t.Error(err)
-	}
-	lines, err := os.ReadFile(p.access)
-	if err != nil || strings.Count(string(lines), "\n") != 5 || !strings.Contains(string(lines), `"GET /readyz HTTP/1.1" 503`) {
-		t.Errorf("access log %q, %v", lines, err)
-	}
+		waitFor(t, "draining", func() bool { return row().State == shm.StateDraining })
+		if _, err := io.WriteString(c, strings.Replace(increment, "/increment", "/readyz", 1)); err != nil {
+			t.Fatal(err)
+		}
+		if status, body, closing, err := c.receive(); status != 503 || !closing || err != nil {
+			t.Errorf("readyz while draining: %d %s, closing %v, %v", status, body, closing, err)
+		}
+		if code := p.exit(t); code != handoff.ExitOK {
+			t.Errorf("exit code %d", code)
+		}
+		if _, err := master.Recover(p.id); err != nil {
+			t.Error(err)
+		}
+		lines, err := os.ReadFile(p.access)
+		if err != nil || strings.Count(string(lines), "\n") != 5 || !strings.Contains(string(lines), `"GET /readyz HTTP/1.1" 503`) {
+			t.Errorf("access log %q, %v", lines, err)
+		}
+	})
 }
 
 func TestCannotBoot(t *testing.T) {
 	t.Parallel()
-	region, master := newRegion(t)
-	for name, s := range map[string]struct {
-		change func(*handoff.Worker, *exec.Cmd)
-		code   int
-		says   string
-	}{
-		"generation": {func(w *handoff.Worker, _ *exec.Cmd) { w.Generation++ }, handoff.ExitSlotLost, "slot"},
-		"slot":       {func(w *handoff.Worker, _ *exec.Cmd) { w.Slot = 99 }, handoff.ExitSlotLost, "slot"},
-		"region":     {func(w *handoff.Worker, _ *exec.Cmd) { w.RegionFD, w.AccessLogFD = 6, handoff.None }, handoff.ExitCannotBoot, "region"},
-		"listener":   {func(w *handoff.Worker, _ *exec.Cmd) { w.Listeners[0].FD = 60 }, handoff.ExitCannotBoot, "listener"},
-		"log":        {func(w *handoff.Worker, _ *exec.Cmd) { w.LogLevel = "loud" }, handoff.ExitCannotBoot, "loud"},
-	} {
-		p := spawn(t, region, master, s.change)
-		message, err := handoff.ReadReady(p.ready)
-		if err != nil || message.Ready || !strings.Contains(message.Error, s.says) {
-			t.Errorf("%s: ready message %+v, %v", name, message, err)
+	onBoth(t, func(t *testing.T, lane bool) {
+		region, master := newRegion(t)
+		for name, s := range map[string]struct {
+			change func(*handoff.Worker, *exec.Cmd)
+			code   int
+			says   string
+		}{
+			"generation": {func(w *handoff.Worker, _ *exec.Cmd) { w.Generation++ }, handoff.ExitSlotLost, "slot"},
+			"slot":       {func(w *handoff.Worker, _ *exec.Cmd) { w.Slot = 99 }, handoff.ExitSlotLost, "slot"},
+			"region":     {func(w *handoff.Worker, _ *exec.Cmd) { w.RegionFD, w.AccessLogFD = 6, handoff.None }, handoff.ExitCannotBoot, "region"},
+			"listener":   {func(w *handoff.Worker, _ *exec.Cmd) { w.Listeners[0].FD = 60 }, handoff.ExitCannotBoot, "listener"},
+			"log":        {func(w *handoff.Worker, _ *exec.Cmd) { w.LogLevel = "loud" }, handoff.ExitCannotBoot, "loud"},
+		} {
+			p := spawn(t, region, master, lane, s.change)
+			message, err := handoff.ReadReady(p.ready)
+			if err != nil || message.Ready || !strings.Contains(message.Error, s.says) {
+				t.Errorf("%s: ready message %+v, %v", name, message, err)
+			}
+			if code := p.exit(t); code != s.code {
+				t.Errorf("%s: exit code %d, want %d", name, code, s.code)
+			}
+			if _, err := master.Recover(p.id); err != nil {
+				t.Errorf("%s: recover: %v", name, err)
+			}
 		}
-		if code := p.exit(t); code != s.code {
-			t.Errorf("%s: exit code %d, want %d", name, code, s.code)
-		}
-		if _, err := master.Recover(p.id); err != nil {
-			t.Errorf("%s: recover: %v", name, err)
-		}
-	}
+	})
 }
 
 // limitDescriptors makes the number of descriptors that the worker may have open n.
@@ -249,42 +253,48 @@ func (p *process) limitDescriptors(t *testing.T, n uint64) {
 // accepting when one is free again.
 func TestDescriptorExhaustion(t *testing.T) {
 	t.Parallel()
-	region, master := newRegion(t)
-	p := spawn(t, region, master, nil)
-	p.awaitReady(t)
-	p.limitDescriptors(t, 40)
-	// More connections than descriptors: the rest waits in the queue.
-	clients := make([]*client, 80)
-	for i := range clients {
-		c, err := dial("tcp", p.addr, time.Minute)
-		if err != nil {
+	onBoth(t, func(t *testing.T, lane bool) {
+		region, master := newRegion(t)
+		p := spawn(t, region, master, lane, nil)
+		p.awaitReady(t)
+		p.limitDescriptors(t, 40)
+		// More connections than descriptors: the rest waits in the queue.
+		clients := make([]*client, 80)
+		for i := range clients {
+			c, err := dial("tcp", p.addr, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			clients[i] = c
+			text := increment
+			if i%2 == 0 {
+				text = incrementBatch // by fasthttp, on the same descriptor
+			}
+			if _, err := io.WriteString(c, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		served := 0
+		for i := range clients {
+			// One that waits in the queue is served once those before it leave.
+			if status, _, _, err := clients[i].receive(); status != 200 || err != nil {
+				t.Fatalf("client %d: %d, %v", i, status, err)
+			}
+			served++
+			clients[i].Close()
+		}
+		if n, err := master.Get([]byte("count")); n != int64(served) || err != nil {
+			t.Errorf("counted %d of %d, %v", n, served, err)
+		}
+		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
-		clients[i] = c
-		if _, err := io.WriteString(c, increment); err != nil {
-			t.Fatal(err)
+		if code := p.exit(t); code != handoff.ExitOK {
+			t.Errorf("exit code %d", code)
 		}
-	}
-	served := 0
-	for i := range clients {
-		// One that waits in the queue is served once those before it leave.
-		if status, _, _, err := clients[i].receive(); status != 200 || err != nil {
-			t.Fatalf("client %d: %d, %v", i, status, err)
+		if !strings.Contains(p.log.String(), "too many open files") {
+			t.Error("the worker never ran out of descriptors")
 		}
-		served++
-		clients[i].Close()
-	}
-	if n, err := master.Get([]byte("count")); n != int64(served) || err != nil {
-		t.Errorf("counted %d of %d, %v", n, served, err)
-	}
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if code := p.exit(t); code != handoff.ExitOK {
-		t.Errorf("exit code %d", code)
-	}
-	if !strings.Contains(p.log.String(), "too many open files") {
-		t.Error("the worker never ran out of descriptors")
-	}
+	})
 }

@@ -120,6 +120,9 @@ func (s *server) fail(d *door, err error) {
 
 func (s *server) handle(ctx *fasthttp.RequestCtx) {
 	kind := s.api.Handle(ctx)
+	if c, ok := ctx.Conn().(*conn); ok && c.home.lane != nil {
+		c.home.asked(httpapi.OnLane(ctx, kind))
+	}
 	s.finish(ctx, kind, time.Since(ctx.Time()), false)
 }
 

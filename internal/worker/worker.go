@@ -45,7 +45,11 @@ func Run(w handoff.Worker) int {
 	flushLimit := time.Second // for each log
 	defer func() { queue.Close(flushLimit) }()
 	log = log.With("pid", os.Getpid(), "slot", w.Slot)
-	runtime.GOMAXPROCS(max(1, w.Procs))
+	procs := max(1, w.Procs)
+	if w.FastLane {
+		procs++ // the loop never lets its own go
+	}
+	runtime.GOMAXPROCS(procs)
 	if w.MemoryLimit > 0 {
 		debug.SetMemoryLimit(w.MemoryLimit)
 	}
@@ -65,7 +69,7 @@ func Run(w handoff.Worker) int {
 	commands := command.New(region, store, w.Policy(), os.Getpid())
 	s := newServer(commands, store, access, log)
 	if w.FastLane {
-		if s.lane, err = newLane(s); err != nil {
+		if s.lane, err = newLane(s, laneLimits); err != nil {
 			return refuse(ready, log, handoff.ExitCannotBoot, err)
 		}
 	}
