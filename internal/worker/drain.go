@@ -58,8 +58,7 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 		l.Each(admitFD)
 	})
 
-	begin, grace := time.Now(), p.window
-	var clients respite
+	begin, clients, grace := time.Now(), newRespite(p), p.window
 	tick := time.NewTicker(drainTick)
 	defer tick.Stop()
 	quietSince := time.Time{}
@@ -67,7 +66,6 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 	for {
 		elapsed := time.Since(begin)
 		clients.pass(elapsed)
-		over := clients.over(p)
 		if elapsed >= p.timeout {
 			break
 		}
@@ -78,12 +76,12 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 				quietSince = time.Now()
 			}
 			settled := !quietSince.IsZero() && time.Since(quietSince) >= settle
-			if settled || line.leave.Load() || over && s.queuesEmpty(false) {
+			if settled || line.leave.Load() || clients.over() && s.queuesEmpty(false) {
 				s.closeListeners()
 				accepting = false
 			}
 		}
-		if over {
+		if clients.over() {
 			s.leaveQuiet(grace + clients.elapsed - clients.waited)
 		}
 		if line.leave.Load() && elapsed >= haste {
@@ -98,7 +96,7 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 		case <-hurry:
 			hurry = nil
 			grace = min(grace, quick.window)
-			p.window = min(p.window, clients.waited+quick.window)
+			clients.hurry()
 			p.timeout = min(p.timeout, time.Since(begin)+quick.timeout)
 		}
 	}
