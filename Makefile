@@ -12,9 +12,11 @@ RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null)
 TOOL    := $(GO) tool -modfile=tools/go.mod
 
 # Extent of the long targets.
+SHORT      ?=
 KILLS      ?= 10000
 EVENTS     ?= 1000
 FUZZ_TIME  ?= 30s
+TESTS      ?= .
 BENCH_ARGS ?=
 
 # Packages whose tests drive the heap-backed region or none: where the race
@@ -24,7 +26,7 @@ RACE := ./internal/shm ./internal/command ./internal/dump ./internal/httpapi ./i
 # ten times as long.
 RACE_SKIP := ScanIsEvery|LargestValue|NoLine|Flipped|Violation|DeadHolder|Model|Rebuild|SmallValues|Churn|Damage|FullStill|KeepsWhatIsUsed|NeverRefuses|ComesRound|Described
 
-.PHONY: help build run test race crash soak fuzz lint fmt bench bench-build bench-peers clean
+.PHONY: help build run test lane-off race crash soak fuzz lint fmt bench bench-build bench-peers clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +41,9 @@ run: build ## Build and serve on 127.0.0.1:8000; ARGS="..." passes flags
 
 test: ## Run every test: units, mapped regions, many processes, the real binary
 	$(GO) test ./...
+
+lane-off: ## Run the tests of the real binary with --fast-lane=off; TESTS=PATTERN picks some
+	FONDUE_TEST_FAST_LANE=off $(GO) test -count 1 -timeout 20m $(SHORT) -run '$(TESTS)' ./internal/e2e
 
 race: ## Run the tests under the race detector, over heap-backed regions
 	@if [ "$$(CGO_ENABLED=1 $(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null; then \

@@ -22,7 +22,7 @@ type crashing struct {
 
 func startCrashing(t *testing.T, workers int) *crashing {
 	t.Helper()
-	binary := buildChanged(t, "internal/worker/server.go", "func (s *server) handle(ctx *fasthttp.RequestCtx) {\n", `
+	binary := buildChanged(t, changes{"internal/worker/server.go": {"func (s *server) handle(ctx *fasthttp.RequestCtx) {\n", `
 func crashIf(seed string) {
 	if _, err := os.Stat(os.Getenv("CRASH_SEEDS") + "/" + seed); err == nil {
 		panic("seeded: " + seed)
@@ -38,7 +38,10 @@ func (s *server) handle(ctx *fasthttp.RequestCtx) {
 			crashIf("second")
 		}
 	}()
-	go s.conns.sweep(s.stop)`)
+	go s.conns.sweep(s.stop)`}, "internal/worker/lane.go": {"func (l *lane) Step(c *loop.Conn, in, out []byte) (used int, reply []byte, next loop.Next) {\n", `
+func (l *lane) Step(c *loop.Conn, in, out []byte) (used int, reply []byte, next loop.Next) {
+	crashIf("request")
+`}})
 	c := &crashing{t: t, dir: t.TempDir()}
 	c.Server = e2e.Start(t, e2e.Options{Workers: workers, Binary: binary, Env: []string{"CRASH_SEEDS=" + c.dir}})
 	return c

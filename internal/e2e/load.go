@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -53,10 +52,8 @@ type LoadOptions struct {
 // StartLoad begins to send; the caller ends it by Wait or Stop.
 func StartLoad(tb testing.TB, addr string, o LoadOptions) *Load {
 	tb.Helper()
-	l := &Load{tb: tb, network: "tcp", addr: addr, identify: o.Identify, brokenOf: map[int]int{}, stop: make(chan struct{})}
-	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
-		l.network, l.addr = "unix", path
-	}
+	l := &Load{tb: tb, identify: o.Identify, brokenOf: map[int]int{}, stop: make(chan struct{})}
+	l.network, l.addr = Target(addr)
 	l.request = []byte("POST " + o.Path + " HTTP/1.1\r\nHost: fondue\r\nContent-Length: 0\r\n\r\n")
 	for i := range o.KeepAlive + o.NewConn {
 		l.clients.Go(func() { l.client(i < o.KeepAlive) })
@@ -130,12 +127,16 @@ func (l *Load) converse(conn net.Conn, keep bool) {
 			return
 		}
 	}
-	for first := true; first || keep && !l.stopped(); first = false {
+	quiet := time.Now() // when the client had its last answer, or its connection
+	for n := 0; n == 0 || keep && !l.stopped(); n++ {
+		begin := time.Now()
 		response, _, err := exchange(conn, answers, l.request)
 		if err != nil {
-			l.broken(pid, err)
+			l.broken(pid, fmt.Errorf("after %d answers, %v without a request and then %v: %w", n,
+				begin.Sub(quiet).Round(time.Millisecond), time.Since(begin).Round(time.Millisecond), err))
 			return
 		}
+		quiet = time.Now()
 		if response.StatusCode != http.StatusOK {
 			l.Odd.Add(1)
 		} else {
@@ -190,10 +191,7 @@ func (l *Load) stopped() bool {
 // AskOnce sends one POST on a connection of its own, calls sent when that is done
 // or has failed, and reads the answer.
 func AskOnce(addr, path string, sent func()) error {
-	network, target := "tcp", addr
-	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
-		network, target = "unix", path
-	}
+	network, target := Target(addr)
 	conn, err := net.DialTimeout(network, target, requestLimit)
 	if err != nil {
 		sent()

@@ -1,8 +1,8 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,38 +47,49 @@ func (p *program) write(text string) string {
 // build makes the server with one line of a source file changed.
 func (p *program) build(file, old, text string) string {
 	p.t.Helper()
-	return buildChanged(p.t, file, old, text)
+	return buildChanged(p.t, changes{file: {old, text}})
 }
 
-// buildChanged makes the server with lines of a source file replaced, in pairs of
-// an old one and the new.
-func buildChanged(t *testing.T, file string, pairs ...string) string {
+// changes are lines of source files to be replaced, in pairs of an old one and the new.
+type changes map[string][]string
+
+// buildChanged makes the server with other lines.
+func buildChanged(t *testing.T, all changes) string {
 	t.Helper()
 	root := filepath.Join("..", "..")
-	source, err := filepath.Abs(filepath.Join(root, file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	code, err := os.ReadFile(source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if strings.Count(string(code), pairs[i]) != 1 {
-			t.Fatalf("%s has not one %q", file, pairs[i])
-		}
-		code = []byte(strings.Replace(string(code), pairs[i], pairs[i+1], 1))
-	}
 	dir := t.TempDir()
-	changed, overlay, binary := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "fondue")
-	err = errors.Join(
-		os.WriteFile(changed, code, 0o600),
-		os.WriteFile(overlay, fmt.Appendf(nil, `{"Replace":{%q:%q}}`, source, changed), 0o600),
-	)
+	var overlay struct{ Replace map[string]string }
+	overlay.Replace = map[string]string{}
+	for file, pairs := range all {
+		source, err := filepath.Abs(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if strings.Count(string(code), pairs[i]) != 1 {
+				t.Fatalf("%s has not one %q", file, pairs[i])
+			}
+			code = []byte(strings.Replace(string(code), pairs[i], pairs[i+1], 1))
+		}
+		changed := filepath.Join(dir, filepath.Base(file))
+		overlay.Replace[source] = changed
+		if err := os.WriteFile(changed, code, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := json.Marshal(overlay)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", "build", "-overlay", overlay, "-o", binary, "./cmd/server")
+	overlayFile, binary := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "fondue")
+	if err := os.WriteFile(overlayFile, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "build", "-overlay", overlayFile, "-o", binary, "./cmd/server")
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

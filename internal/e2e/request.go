@@ -54,15 +54,20 @@ func Do(tb testing.TB, addr, method, path, body string, header ...string) Reply 
 // Client returns a client of its own connections, kept alive until its
 // CloseIdleConnections. It follows host:port and unix:/path.
 func Client(addr string) *http.Client {
-	network, target := "tcp", addr
-	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
-		network, target = "unix", path
-	}
+	network, target := Target(addr)
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, network, target)
 	}
 	return &http.Client{Timeout: requestLimit, Transport: &http.Transport{DialContext: dial}}
+}
+
+// Target is what to dial for host:port or unix:/path.
+func Target(addr string) (network, target string) {
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		return "unix", path
+	}
+	return "tcp", addr
 }
 
 // Send sends one request through client and reads the answer; it judges nothing.

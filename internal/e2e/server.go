@@ -42,7 +42,7 @@ type Options struct {
 	Config string
 	// Flags are added at the end of the command line.
 	Flags []string
-	// Env is added to an environment without FONDUE_ variables.
+	// Env is added to an environment without FONDUE_ variables but that of laneEnv.
 	Env []string
 	// Damaged leaves out the check at the end: the test breaks the region.
 	Damaged bool
@@ -190,8 +190,16 @@ func arguments(o Options, region string) []string {
 	return append(args, o.Flags...)
 }
 
+// laneEnv is the --fast-lane of every server that the tests start and say nothing
+// else about: the same suite holds for both ways to serve.
+const laneEnv = "FONDUE_TEST_FAST_LANE"
+
 func cleanEnv() []string {
-	return slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "FONDUE_") })
+	env := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "FONDUE_") })
+	if lane := os.Getenv(laneEnv); lane != "" {
+		env = append(env, "FONDUE_FAST_LANE="+lane)
+	}
+	return env
 }
 
 // Stop ends the server gracefully and asserts exit 0, no worker left and, unless

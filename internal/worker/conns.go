@@ -119,15 +119,21 @@ func (s *conns) sweep(stop <-chan struct{}) {
 	}
 }
 
-// closeAll closes every connection at once and returns how many were open.
-func (s *conns) closeAll() int {
+// closeAll closes every connection at once and returns how many of them had not had
+// their last reply.
+func (s *conns) closeAll() (cut int) {
 	var all []*conn
 	s.each(func(c *conn) { all = append(all, c) })
 	for _, c := range all {
+		if c.closed.Load() { // it lingers
+			_ = c.Conn.SetReadDeadline(longAgo)
+			continue
+		}
+		cut++
 		c.linger.Store(false)
 		_ = c.shut()
 	}
-	return len(all)
+	return cut
 }
 
 // isStarving reports whether somebody who accepts waits for a descriptor.

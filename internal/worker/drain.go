@@ -9,7 +9,7 @@ import (
 
 // pace bounds a drain.
 type pace struct {
-	window  time.Duration // idle clients may send one more request
+	window  time.Duration // idle clients, and new ones from their connect, may send one more request
 	timeout time.Duration // of the whole, from its start
 }
 
@@ -21,10 +21,6 @@ const (
 	// settle is how long nothing must be open or queued before the window is
 	// closed early: the time of a connection between queue and set.
 	settle = 10 * time.Millisecond
-
-	// grace is how long a connection that was accepted late may take to send
-	// its first byte.
-	grace = 100 * time.Millisecond
 
 	// haste is how long a request that has begun may take to arrive where all
 	// other clients wait for this worker to leave.
@@ -60,13 +56,14 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 	s.conns.admit()
 	s.do(func(l *loop.Loop) { l.Each(admitFD) })
 
-	begin := time.Now()
+	begin, clients, grace := time.Now(), newRespite(p), p.window
 	tick := time.NewTicker(drainTick)
 	defer tick.Stop()
 	quietSince := time.Time{}
 	accepting := true
 	for {
 		elapsed := time.Since(begin)
+		clients.pass(elapsed)
 		if elapsed >= p.timeout {
 			break
 		}
@@ -77,13 +74,13 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 				quietSince = time.Now()
 			}
 			settled := !quietSince.IsZero() && time.Since(quietSince) >= settle
-			if settled || line.leave.Load() || elapsed >= p.window && s.queuesEmpty(false) {
+			if settled || line.leave.Load() || clients.over() && s.queuesEmpty(false) {
 				s.closeListeners()
 				accepting = false
 			}
 		}
-		if elapsed >= p.window {
-			s.leaveQuiet()
+		if clients.over() {
+			s.leaveQuiet(grace + clients.elapsed - clients.waited)
 		}
 		if line.leave.Load() && elapsed >= haste {
 			s.conns.each((*conn).hurry)
@@ -96,7 +93,8 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 		case <-tick.C:
 		case <-hurry:
 			hurry = nil
-			p.window = min(p.window, time.Since(begin)+quick.window)
+			grace = min(grace, quick.window)
+			clients.hurry()
 			p.timeout = min(p.timeout, time.Since(begin)+quick.timeout)
 		}
 	}
@@ -151,7 +149,8 @@ func (s *server) closeListeners() {
 	s.serving.Wait()
 }
 
-func (s *server) leaveQuiet() {
+// leaveQuiet closes connections between requests that were accepted grace ago.
+func (s *server) leaveQuiet(grace time.Duration) {
 	now := time.Now()
 	s.conns.each(func(c *conn) {
 		if now.Sub(c.accepted) >= grace {

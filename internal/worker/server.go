@@ -156,6 +156,9 @@ func (s *server) finish(ctx *fasthttp.RequestCtx, kind metrics.Kind, took time.D
 	}
 	if s.draining.Load() {
 		ctx.SetConnectionClose()
+		if c, ok := ctx.Conn().(*conn); ok {
+			c.linger.Store(true) // its client may have sent more, not knowing
+		}
 	}
 	if s.access != nil {
 		r := answeredBy(ctx, unread)
