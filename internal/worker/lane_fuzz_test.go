@@ -52,10 +52,16 @@ func unpack(packed []byte) (text []byte) {
 	return text
 }
 
+// leaves as the first cut says that the servers are about to leave.
+const leaves = 255
+
 // split cuts a text into pieces: each cut is the length of the next one, which counts
 // hundreds from 200 on. The rest is one piece.
-func split(text, cuts []byte) (pieces [][]byte) {
+func split(text, cuts []byte) (pieces [][]byte, leaving bool) {
 	const most = 100
+	if leaving = len(cuts) > 0 && cuts[0] == leaves; leaving {
+		cuts = cuts[1:]
+	}
 	for _, c := range cuts[:min(len(cuts), most)] {
 		n := int(c)
 		if n > 200 {
@@ -64,34 +70,45 @@ func split(text, cuts []byte) (pieces [][]byte) {
 		n = min(n, len(text))
 		pieces, text = append(pieces, text[:n]), text[n:]
 	}
-	return append(pieces, text)
+	return append(pieces, text), leaving
 }
 
 // Where the two may differ, and why. Everything else is the same to the byte.
 var (
 	// Documents of how this server does, with the time and other figures of the
-	// moment. What may differ is their figures, and their size.
+	// moment. What may differ is their figures, and their size; no status.
 	unsteady = regexp.MustCompile(`/metrics|/v1/(region|workers|status)`)
-	figures  = regexp.MustCompile(`[0-9][0-9.eE+-]*`)
+	figures  = regexp.MustCompile(`HTTP/1\.[01]"? [0-9]{3}|[0-9][0-9.eE+-]*`)
 )
+
+func maskFigures(text string) string {
+	return figures.ReplaceAllStringFunc(text, func(figure string) string {
+		if figure[0] == 'H' {
+			return figure
+		}
+		return "n"
+	})
+}
 
 // admissible says whether a difference is one of those that have to be.
 func (p *twins) admissible(text []byte, lane, plain outcome) bool {
 	if unsteady.Match(text) {
 		for _, o := range []*outcome{&lane, &plain} {
 			o.mask()
-			o.response, o.lines = figures.ReplaceAllString(o.response, "n"), figures.ReplaceAllString(o.lines, "n")
+			o.response, o.lines = maskFigures(o.response), maskFigures(o.lines)
 		}
 		if lane.differences(plain) == "" {
 			return true
 		}
 	}
 	// A key that has ended meanwhile is seen by one server and not by the other.
-	return p.lane.ends(text) || p.plain.ends(text)
+	lanes, plains := p.lane.ends(text), p.plain.ends(text)
+	return lanes || plains
 }
 
-// ends says whether a key has ended, or is about to. It may be told of an earlier
-// connection's key: that it is asked at all is rare.
+// ends says whether a key has ended, or was about to. The text must be able to give one
+// a time to live. What has ended since the last question may be an earlier connection's:
+// that it is asked at all is rare.
 func (w *twin) ends(text []byte) bool {
 	if !bytes.Contains(bytes.ToLower(text), []byte("tl")) && !bytes.Contains(text, []byte("%")) && !bytes.Contains(text, []byte(`\u`)) {
 		return false
@@ -111,6 +128,9 @@ var fuzzSeeds = []struct {
 	{"GET /increment HTTP/1.1\r\nHost: a\r\n\r\nGET /count HTTP/1.1\r\nHost: a\r\n\r\nPUT /v1/keys/new HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n7GET /v1/keys/new HTTP/1.1\r\nHost: a\r\n\r\n", []byte{50}},
 	{"GET /increment HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /increment HTTP/1.1\r\nHost: a\r\n\r\n", []byte{90}},
 	{"GET /increment HTTP/1.1\r\nHost: a\r\n\r\nGET /incr", []byte{40}},
+	{strings.Repeat("GET /increment HTTP/1.1\r\nHost: a\r\n\r\n", 3), []byte{leaves, 40}},
+	{"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\nG", []byte{leaves}},
+	{"PUT /v1/keys/new HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n7GET /increment HTTP/1.1\r\nHost: a\r\n\r\n", []byte{leaves}},
 	{"GET /increment HTTP/1.0\r\nHost: a\r\n\r\n", nil},
 	{"GET /increment HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /increment HTTP/1.1\r\nHost: a\r\n\r\n", nil},
 	{"HEAD /increment HTTP/1.1\r\nHost: a\r\n\r\nGET /count HTTP/1.1\r\nHost: a\r\n\r\n", nil},
@@ -137,6 +157,8 @@ var fuzzSeeds = []struct {
 	{"GET /increment HTTP/1.1\r\nHost: a\r\n folded: b\r\n\r\n", nil},
 	{"GET /increment HTTP/1.1\r\nHost: a\r\nConnection: close, keep-alive\r\n\r\nGET /increment HTTP/1.1\r\nHost: a\r\n\r\n", nil},
 	{"GET /increment HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: close\r\n\r\nGET /increment HTTP/1.1\r\nHost: a\r\n\r\n", nil},
+	{"GET /increment HTTP/1.1\r\nHost: a\r\nConnection: close\r\nConnection: keep-alive\r\n\r\nGET /increment HTTP/1.1\r\nHost: a\r\n\r\n", nil},
+	{"GET /v1/keys HTTP/1.1\r\nHost: a\r\n\r\nGET /v1/keys?limit=1 HTTP/1.1\r\nHost: a\r\n\r\n", nil}, // in the order of the region
 	{"GET /increment?key=most HTTP/1.1\r\nHost: a\r\n\r\nGET /increment?by=x HTTP/1.1\r\nHost: a\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: a\r\n\r\nGET /v1/keys/%zz HTTP/1.1\r\nHost: a\r\n\r\n", nil},
 	{"GET /increment#x HTTP/1.1\r\nHost: a\r\n\r\n", nil},
 	{"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /readyz HTTP/1.1\r\nHost: a\r\n\r\nGET /report?key=hits HTTP/1.1\r\nHost: a\r\n\r\nPOST /reset?key=hits HTTP/1.1\r\nHost: a\r\n\r\n", nil},
@@ -157,17 +179,19 @@ func FuzzLaneAgainstFasthttp(f *testing.F) {
 		f.Add(pack(s.text), s.cuts)
 	}
 	// The loop waits on a processor of its own for a while (loop.Run).
-	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0)))
+	procs := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(max(4, procs))
+	f.Cleanup(func() { runtime.GOMAXPROCS(procs) })
 	p := newTwins(f)
 	f.Fuzz(func(t *testing.T, packed, cuts []byte) {
 		text := unpack(packed)
 		if len(text) > 32<<10 {
 			t.Skip("long")
 		}
-		pieces := split(text, cuts)
-		lane, plain := p.serve(t, pieces)
+		pieces, leaving := split(text, cuts)
+		lane, plain := p.serve(t, pieces, leaving)
 		if d := lane.differences(plain); d != "" && !p.admissible(text, lane, plain) {
-			t.Errorf("%q:\n%s", pieces, d)
+			t.Errorf("%q, leaving %v:\n%s", pieces, leaving, d)
 		}
 	})
 }
