@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -57,6 +59,35 @@ func TestStoppedWorkerIsReplaced(t *testing.T) {
 			s.Stop()
 		})
 	}
+}
+
+// TestHungLoopIsReplaced: a worker whose event loop does not turn is ended, however
+// well its goroutines are.
+func TestHungLoopIsReplaced(t *testing.T) {
+	t.Parallel()
+	const step = "func (l *lane) Step(c *loop.Conn, in, out []byte) (used int, reply []byte, next loop.Next) {\n"
+	binary := buildChanged(t, changes{"internal/worker/lane.go": {step, step + `	if string(in[:min(len(in), 9)]) == "GET /hang" {
+		select {}
+	}
+`}})
+	s := e2e.Start(t, e2e.Options{Binary: binary, Flags: []string{"--hang-timeout", "2s", "--fast-lane", "on"}})
+	before := s.Children()
+	c := dial(t, s.Addrs[0]) // before anything else is done by its loop
+	if _, err := c.Write([]byte("GET /hang HTTP/1.1\r\nHost: f\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	p := e2e.StartPipeline(t, s.Addrs[0], "p", pipelines, pipelineDepth)
+	e2e.Eventually(t, time.Minute, "a worker to be ended", func() bool {
+		return slices.ContainsFunc(before, func(pid int) bool { return !alive(s, pid) })
+	})
+	wantReady(t, s, 2)
+	if !strings.Contains(s.Log(), "worker hangs") {
+		t.Error("the log does not tell of it")
+	}
+	p.More(500)
+	p.Stop()
+	p.WantExact(s, false)
+	s.Stop()
 }
 
 // anyWorker is the first one that is ready.

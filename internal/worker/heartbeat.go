@@ -65,10 +65,12 @@ func (h *heartbeat) beat(now time.Time) {
 	}
 }
 
-// loopBeat is called by the event loop, each beatInterval. With the first call the
-// beats are the loop's.
+// loopBegun makes the beats the event loop's, before it turns: one that hangs at its
+// first request has never beaten.
+func (h *heartbeat) loopBegun() { h.byLoop.Store(true) }
+
+// loopBeat is called by the event loop, each beatInterval.
 func (h *heartbeat) loopBeat(now time.Time) {
-	h.byLoop.Store(true)
 	if now.Sub(h.start)-time.Duration(h.ran.Load()) < deaf {
 		h.store.Beat()
 	}

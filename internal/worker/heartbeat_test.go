@@ -36,8 +36,8 @@ func TestHeartbeat(t *testing.T) {
 	}
 }
 
-// TestHeartbeatOfLoop: where a loop has begun to beat, the end of its beats is found,
-// and so is that of the goroutine.
+// TestHeartbeatOfLoop: where there is a loop, the end of its beats is found, even of one
+// that never began, and so is that of the goroutine.
 func TestHeartbeatOfLoop(t *testing.T) {
 	t.Parallel()
 	_, store := newStore(t)
@@ -48,6 +48,8 @@ func TestHeartbeatOfLoop(t *testing.T) {
 		want bool
 	}{
 		{func() { h.beat(at(0)) }, true}, // the loop has not begun
+		{h.loopBegun, false},
+		{func() { h.beat(at(0)) }, false},
 		{func() { h.loopBeat(at(1)) }, true},
 		{func() { h.beat(at(beatInterval)) }, false}, // which would hide a loop that hangs
 		{func() { h.loopBeat(at(beatInterval + deaf - 1)) }, true},

@@ -176,6 +176,7 @@ func (l *lane) run() {
 			l.server.fail(&b.door, err)
 		}
 	}
+	l.server.heart.loopBegun()
 	go l.loop.Run() // ends with drain
 }
 
