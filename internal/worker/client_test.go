@@ -29,7 +29,7 @@ func dial(network, addr string, patience time.Duration) (*client, error) {
 
 func mustDial(t testing.TB, s *testServer) *client {
 	t.Helper()
-	c, err := dial(s.network, s.addr, time.Minute)
+	c, err := dial(s.as.network, s.addr, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -245,5 +245,6 @@ func (c *conn) drainInput() {
 		return
 	}
 	_ = c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
-	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+	n, _ := io.CopyN(io.Discard, c.Conn, lingerBytes)
+	c.owner.store.CountReceived(int(n))
 }

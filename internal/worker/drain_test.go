@@ -51,7 +51,7 @@ func TestDrainUnderKeepAliveLoad(t *testing.T) {
 							patience = time.Minute
 						}
 						var err error
-						if c, err = dial(s.network, s.addr, patience); err != nil {
+						if c, err = dial(s.as.network, s.addr, patience); err != nil {
 							if first {
 								t.Errorf("first connect: %v", err)
 							}

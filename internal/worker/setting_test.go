@@ -24,12 +24,13 @@ type setting struct {
 	lane    bool
 	limits  loop.Limits // of the lane; none: as ever
 	access  *accessLog
+	small   bool // the region, so that looking through it takes no time
 }
 
 // testServer is a server on one listener, over a region on the heap.
 type testServer struct {
 	*server
-	setting
+	as     setting
 	region *shm.Region
 	store  *shm.Store
 	addr   string
@@ -75,7 +76,12 @@ func duplicate(t testing.TB, c syscall.Conn) int {
 // newStore returns a worker's store in an empty region on the heap.
 func newStore(t testing.TB) (*shm.Region, *shm.Store) {
 	t.Helper()
-	region, err := shm.NewHeap(shm.Geometry{Size: 8 << 20, Slots: 4})
+	return newStoreOf(t, shm.Geometry{Size: 8 << 20, Slots: 4})
+}
+
+func newStoreOf(t testing.TB, geometry shm.Geometry) (*shm.Region, *shm.Store) {
+	t.Helper()
+	region, err := shm.NewHeap(geometry)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,16 +126,20 @@ func newServerAs(t testing.TB, as setting) *testServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nl.Close() })
-	s := &testServer{setting: as, addr: nl.Addr().String(), fd: duplicate(t, nl.(syscall.Conn))}
+	s := &testServer{as: as, addr: nl.Addr().String(), fd: duplicate(t, nl.(syscall.Conn))}
 	t.Cleanup(func() { unix.Close(s.fd) })
-	s.region, s.store = newStore(t)
+	if as.small {
+		s.region, s.store = newStoreOf(t, shm.Geometry{Size: shm.MinSize, Slots: 1})
+	} else {
+		s.region, s.store = newStore(t)
+	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	s.server = newServer(command.New(s.region, s.store, shm.Policy{}, os.Getpid()), s.store, as.access, log)
 	if as.lane {
 		if as.limits == (loop.Limits{}) {
 			as.limits = laneLimits
 		}
-		if s.server.lane, err = newLane(s.server, as.limits); err != nil {
+		if s.lane, err = newLane(s.server, as.limits); err != nil {
 			t.Fatal(err)
 		}
 	}
