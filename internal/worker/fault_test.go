@@ -41,6 +41,7 @@ func TestCutOff(t *testing.T) {
 			text   string
 			status int
 		}{
+			"plain":           {increment[:20], 400},
 			"header":          {"PUT /args HTTP/1.1\r\nHost: a\r\n", 400},
 			"length":          {"PUT /args HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n{}", 400},
 			"before a chunk":  {"PUT /args HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", 400},
