@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -184,9 +183,14 @@ func TestSameTraffic(t *testing.T) {
 			c.Close()
 		}
 		refused := mustDial(t, s)
-		_, _ = fmt.Fprintf(refused, "PUT /args HTTP/1.1\r\nHost: test\r\nContent-Length: 3000000\r\n\r\n%s", strings.Repeat("x", 3_000_000))
+		if _, err := io.WriteString(refused, "PUT /args HTTP/1.1\r\nHost: test\r\nContent-Length: 3000000\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
 		if status, body, _, err := refused.receive(); status != 413 || err != nil {
 			t.Fatalf("%d %s, %v", status, body, err)
+		}
+		if _, err := io.WriteString(refused, strings.Repeat("x", 100_000)); err != nil { // which is thrown away, and counted
+			t.Fatal(err)
 		}
 		_ = refused.Conn.(*net.TCPConn).CloseWrite()
 		_, _ = io.ReadAll(refused.in)

@@ -24,7 +24,7 @@ type setting struct {
 	lane    bool
 	limits  loop.Limits // of the lane; none: as ever
 	access  *accessLog
-	small   bool // the region, so that looking through it takes no time
+	path    string // of the region; none: on the heap
 }
 
 // testServer is a server on one listener, over a region on the heap.
@@ -76,33 +76,49 @@ func duplicate(t testing.TB, c syscall.Conn) int {
 // newStore returns a worker's store in an empty region on the heap.
 func newStore(t testing.TB) (*shm.Region, *shm.Store) {
 	t.Helper()
-	return newStoreOf(t, shm.Geometry{Size: 8 << 20, Slots: 4})
+	region, err := shm.NewHeap(shm.Geometry{Size: 8 << 20, Slots: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return region, attachTo(t, region, region)
 }
 
-func newStoreOf(t testing.TB, geometry shm.Geometry) (*shm.Region, *shm.Store) {
+// openStore returns a worker's store in a region that is there.
+func openStore(t testing.TB, path string) (*shm.Region, *shm.Store) {
 	t.Helper()
-	region, err := shm.NewHeap(geometry)
+	var maps [2]*shm.Region
+	for i := range maps {
+		var err error
+		if maps[i], err = shm.Open(path); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { maps[i].Close() })
+	}
+	return maps[1], attachTo(t, maps[0], maps[1])
+}
+
+// attachTo returns the store of a worker that has the region mapped, and whose master
+// is this process, too.
+func attachTo(t testing.TB, master, worker *shm.Region) *shm.Store {
+	t.Helper()
+	m, _, err := master.AttachMaster(false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	master, _, err := region.AttachMaster(false)
+	id, err := m.Claim(-1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := master.Claim(-1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := region.Attach(id)
+	store, err := worker.Attach(id)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if report := region.Check(); !report.OK() {
+		if report := worker.Check(); !report.OK() {
 			t.Errorf("region after the test: %v", report.Violations)
 		}
 	})
-	return region, store
+	return store
 }
 
 func newTestServer(t testing.TB, network string) *testServer { return newServerOf(t, network, false) }
@@ -128,8 +144,8 @@ func newServerAs(t testing.TB, as setting) *testServer {
 	t.Cleanup(func() { nl.Close() })
 	s := &testServer{as: as, addr: nl.Addr().String(), fd: duplicate(t, nl.(syscall.Conn))}
 	t.Cleanup(func() { unix.Close(s.fd) })
-	if as.small {
-		s.region, s.store = newStoreOf(t, shm.Geometry{Size: shm.MinSize, Slots: 1})
+	if as.path != "" {
+		s.region, s.store = openStore(t, as.path)
 	} else {
 		s.region, s.store = newStore(t)
 	}
