@@ -18,6 +18,7 @@ var allowed = map[string][]string{
 	},
 	"internal/master":    {"internal/handoff", "internal/listen", "internal/shm", "internal/logging", "golang.org/x/sys", "github.com/coreos/go-systemd"},
 	"internal/worker":    {"internal/handoff", "internal/httpapi", "internal/listen", "internal/loop", "internal/plainhttp", "internal/socket", "internal/command", "internal/metrics", "internal/shm", "internal/logging", "github.com/valyala/fasthttp", "golang.org/x/sys"},
+	"internal/httpapi":   {"internal/apidoc", "internal/asset", "internal/command", "internal/dashboard", "internal/metrics", "internal/plainhttp", "internal/shm", "github.com/valyala/fasthttp"},
 	"internal/apidoc":    {"internal/asset", "github.com/swaggest/swgui/v5/static"},
 	"internal/asset":     {},
 	"internal/dashboard": {"internal/asset"},

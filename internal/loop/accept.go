@@ -2,8 +2,10 @@ package loop
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -121,7 +123,7 @@ func (l *Loop) add(fd int, d *door, addr unix.Sockaddr) error {
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
 		return errors.Join(os.NewSyscallError("epoll_ctl", err), unix.Close(fd))
 	}
-	c.open(fd, uint16(d.number), peerOf(addr), time.Since(l.start))
+	c.open(fd, uint16(d.number), l.peerOf(addr), time.Since(l.start))
 	l.open.Add(1)
 	l.config.Meters.ConnOpened()
 	l.settle(c, fresh, l.limits.read)
@@ -131,14 +133,32 @@ func (l *Loop) add(fd int, d *door, addr unix.Sockaddr) error {
 	return nil
 }
 
-func peerOf(addr unix.Sockaddr) netip.AddrPort {
+func (l *Loop) peerOf(addr unix.Sockaddr) netip.AddrPort {
 	switch a := addr.(type) {
 	case *unix.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
 	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
+		addr := netip.AddrFrom16(a.Addr).Unmap()
+		if a.ZoneId != 0 {
+			addr = addr.WithZone(l.zone(a.ZoneId))
+		}
+		return netip.AddrPortFrom(addr, uint16(a.Port))
 	}
 	return netip.AddrPort{}
+}
+
+// zone is the name of an interface, as the net package has it. Asking for it takes the
+// kernel a while where there are many, so that each is asked for once.
+func (l *Loop) zone(index uint32) string {
+	name, known := l.zones[index]
+	if !known {
+		name = strconv.FormatUint(uint64(index), 10)
+		if i, err := net.InterfaceByIndex(int(index)); err == nil {
+			name = i.Name
+		}
+		l.zones[index] = name
+	}
+	return name
 }
 
 // feed polls a door again that was starved.

@@ -70,13 +70,17 @@ func (l *Loop) Hurry() {
 	}
 }
 
-// CloseAll closes every connection at once, and returns how many there were.
+// CloseAll closes every connection at once, and returns how many of them had not had
+// their last reply.
 func (l *Loop) CloseAll() (cut int) {
 	for _, c := range l.conns {
-		if c != nil && c.phase != closed {
-			l.close(c)
+		if c == nil || c.phase == closed {
+			continue
+		}
+		if c.phase != closing {
 			cut++
 		}
+		l.close(c)
 	}
 	return cut
 }

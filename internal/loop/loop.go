@@ -36,7 +36,8 @@ type Loop struct {
 	turns  uint64
 
 	doors  []*door
-	conns  []*Conn // by descriptor
+	zones  map[uint32]string // of peers with an address of one link, by index
+	conns  []*Conn           // by descriptor
 	open   atomic.Int64
 	wheel  wheel
 	events [256]unix.EpollEvent
@@ -67,7 +68,7 @@ func New(config Config) (*Loop, error) {
 	l := &Loop{
 		config: config, epoll: epoll, start: time.Now(),
 		input: make([]byte, inputSize), output: make([]byte, 0, 2*outputSize),
-		done: make(chan struct{}),
+		zones: make(map[uint32]string), done: make(chan struct{}),
 	}
 	l.limits.read, l.limits.write = ticks(config.Limits.Read), ticks(config.Limits.Write)
 	l.limits.idle, l.limits.linger = ticks(config.Limits.Idle), ticks(config.Limits.Linger)

@@ -244,6 +244,27 @@ func TestDrainTimeout(t *testing.T) {
 	}
 }
 
+// TestDrainOfTheAnswered: a client that has had its last reply, and does not close its
+// side, is nobody who was cut off.
+func TestDrainOfTheAnswered(t *testing.T) {
+	t.Parallel()
+	overServers(t, func(t *testing.T, s *testServer) {
+		c := mustDial(t, s)
+		if _, err := c.send(increment); err != nil {
+			t.Fatal(err)
+		}
+		cut := make(chan int)
+		go func() { cut <- s.drain(quick, new(lifeline)) }()
+		waitFor(t, "drain", s.draining.Load)
+		if closing, err := c.send(increment); !closing || err != nil {
+			t.Errorf("closing %v, %v", closing, err)
+		}
+		if n := <-cut; n != 0 {
+			t.Errorf("%d connections cut off", n)
+		}
+	}, "tcp", "unix")
+}
+
 // TestDrainServesTheQueue: connections that nobody has accepted yet when the
 // drain begins are served.
 func TestDrainServesTheQueue(t *testing.T) {
