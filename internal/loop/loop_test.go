@@ -2,10 +2,10 @@ package loop
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -370,7 +370,7 @@ func TestManyConnections(t *testing.T) {
 }
 
 func TestSizeOfAConnection(t *testing.T) {
-	if size := unsafe.Sizeof(Conn{}); size > 256 {
+	if size := reflect.TypeFor[Conn]().Size(); size > 256 {
 		t.Errorf("a connection has %d bytes", size)
 	} else {
 		t.Logf("a connection has %d bytes", size)
