@@ -137,6 +137,8 @@ var fuzzSeeds = []struct {
 	{"GET /increment HTTP/1.1\r\nHost: a\r\n folded: b\r\n\r\n", nil},
 	{"GET /increment HTTP/1.1\r\nHost: a\r\nConnection: close, keep-alive\r\n\r\nGET /increment HTTP/1.1\r\nHost: a\r\n\r\n", nil},
 	{"GET /increment HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: close\r\n\r\nGET /increment HTTP/1.1\r\nHost: a\r\n\r\n", nil},
+	{"GET /increment HTTP/1.1\r\nHost: a\r\nConnection: close\r\nConnection: keep-alive\r\n\r\nGET /increment HTTP/1.1\r\nHost: a\r\n\r\n", nil},
+	{"GET /v1/keys HTTP/1.1\r\nHost: a\r\n\r\nGET /v1/keys?limit=1 HTTP/1.1\r\nHost: a\r\n\r\n", nil}, // in the order of the region
 	{"GET /increment?key=most HTTP/1.1\r\nHost: a\r\n\r\nGET /increment?by=x HTTP/1.1\r\nHost: a\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: a\r\n\r\nGET /v1/keys/%zz HTTP/1.1\r\nHost: a\r\n\r\n", nil},
 	{"GET /increment#x HTTP/1.1\r\nHost: a\r\n\r\n", nil},
 	{"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /readyz HTTP/1.1\r\nHost: a\r\n\r\nGET /report?key=hits HTTP/1.1\r\nHost: a\r\n\r\nPOST /reset?key=hits HTTP/1.1\r\nHost: a\r\n\r\n", nil},
