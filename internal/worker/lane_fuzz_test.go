@@ -52,10 +52,16 @@ func unpack(packed []byte) (text []byte) {
 	return text
 }
 
+// leaves as the first cut says that the servers are about to leave.
+const leaves = 255
+
 // split cuts a text into pieces: each cut is the length of the next one, which counts
 // hundreds from 200 on. The rest is one piece.
-func split(text, cuts []byte) (pieces [][]byte) {
+func split(text, cuts []byte) (pieces [][]byte, leaving bool) {
 	const most = 100
+	if leaving = len(cuts) > 0 && cuts[0] == leaves; leaving {
+		cuts = cuts[1:]
+	}
 	for _, c := range cuts[:min(len(cuts), most)] {
 		n := int(c)
 		if n > 200 {
@@ -64,7 +70,7 @@ func split(text, cuts []byte) (pieces [][]byte) {
 		n = min(n, len(text))
 		pieces, text = append(pieces, text[:n]), text[n:]
 	}
-	return append(pieces, text)
+	return append(pieces, text), leaving
 }
 
 // Where the two may differ, and why. Everything else is the same to the byte.
@@ -111,6 +117,9 @@ var fuzzSeeds = []struct {
 	{"GET /increment HTTP/1.1\r\nHost: a\r\n\r\nGET /count HTTP/1.1\r\nHost: a\r\n\r\nPUT /v1/keys/new HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n7GET /v1/keys/new HTTP/1.1\r\nHost: a\r\n\r\n", []byte{50}},
 	{"GET /increment HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /increment HTTP/1.1\r\nHost: a\r\n\r\n", []byte{90}},
 	{"GET /increment HTTP/1.1\r\nHost: a\r\n\r\nGET /incr", []byte{40}},
+	{strings.Repeat("GET /increment HTTP/1.1\r\nHost: a\r\n\r\n", 3), []byte{leaves, 40}},
+	{"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\nG", []byte{leaves}},
+	{"PUT /v1/keys/new HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n7GET /increment HTTP/1.1\r\nHost: a\r\n\r\n", []byte{leaves}},
 	{"GET /increment HTTP/1.0\r\nHost: a\r\n\r\n", nil},
 	{"GET /increment HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /increment HTTP/1.1\r\nHost: a\r\n\r\n", nil},
 	{"HEAD /increment HTTP/1.1\r\nHost: a\r\n\r\nGET /count HTTP/1.1\r\nHost: a\r\n\r\n", nil},
@@ -166,10 +175,10 @@ func FuzzLaneAgainstFasthttp(f *testing.F) {
 		if len(text) > 32<<10 {
 			t.Skip("long")
 		}
-		pieces := split(text, cuts)
-		lane, plain := p.serve(t, pieces)
+		pieces, leaving := split(text, cuts)
+		lane, plain := p.serve(t, pieces, leaving)
 		if d := lane.differences(plain); d != "" && !p.admissible(text, lane, plain) {
-			t.Errorf("%q:\n%s", pieces, d)
+			t.Errorf("%q, leaving %v:\n%s", pieces, leaving, d)
 		}
 	})
 }

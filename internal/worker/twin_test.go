@@ -79,11 +79,13 @@ func newTwins(t testing.TB) *twins {
 }
 
 // serve has both serve one connection, on which the pieces arrive one after the
-// other, and then the end of the stream.
-func (p *twins) serve(t testing.TB, pieces [][]byte) (lane, plain outcome) {
+// other, and then the end of the stream. leaving: they are in a drain.
+func (p *twins) serve(t testing.TB, pieces [][]byte, leaving bool) (lane, plain outcome) {
 	t.Helper()
 	both := []*twin{p.lane, p.plain}
 	for _, w := range both {
+		w.draining.Store(leaving)
+		defer w.draining.Store(false) // or it is not drained at the end
 		w.begin(t, pieces)
 	}
 	limit := time.Now().Add(20 * time.Second)
