@@ -195,6 +195,8 @@ func TestSameTraffic(t *testing.T) {
 		_ = refused.Conn.(*net.TCPConn).CloseWrite()
 		_, _ = io.ReadAll(refused.in)
 		s.awaitNone(t)
+		access.mu.Lock()
+		defer access.mu.Unlock()
 		o := outcome{lines: string(access.pending)}
 		o.mask()
 		m = s.meters()

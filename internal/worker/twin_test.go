@@ -110,7 +110,9 @@ func (w *twin) begin(t testing.TB, pieces [][]byte) {
 	t.Helper()
 	*w = twin{testServer: w.testServer, left: pieces, got: w.got[:0], expiries: w.expiries}
 	w.seed(t)
+	w.access.mu.Lock()
 	w.access.pending = w.access.pending[:0]
+	w.access.mu.Unlock()
 	w.before = w.meters()
 	var err error
 	if w.fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err != nil {
