@@ -1,9 +1,13 @@
 package worker
 
 import (
+	"errors"
 	"net"
 	"os"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // adoptWait is how long a queue is empty until its adoption ends.
@@ -35,7 +39,8 @@ func (s *server) adoptNext(nl net.Listener) bool {
 	}
 	nc, err := nl.Accept()
 	if err != nil {
-		return false
+		// A process that had no processor for so long has not looked at all.
+		return errors.Is(err, os.ErrDeadlineExceeded) && somebodyWaits(nl)
 	}
 	c, err := s.conns.add(nc)
 	if err != nil {
@@ -44,4 +49,23 @@ func (s *server) adoptNext(nl net.Listener) bool {
 	}
 	go func() { _ = s.http.ServeConn(c) }() // what ends it is the client's business
 	return true
+}
+
+// somebodyWaits says whether there is a connection to be accepted.
+func somebodyWaits(nl net.Listener) bool {
+	source, ok := nl.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := source.SyscallConn()
+	if err != nil {
+		return false
+	}
+	p := []unix.PollFd{{Events: unix.POLLIN | unix.POLLRDHUP}}
+	ready := 0
+	err = raw.Control(func(fd uintptr) {
+		p[0].Fd = int32(fd)
+		ready, _ = unix.Poll(p, 0)
+	})
+	return err == nil && ready > 0 && p[0].Revents == unix.POLLIN // else its door is closed
 }
