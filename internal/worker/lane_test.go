@@ -167,9 +167,10 @@ func TestSameTraffic(t *testing.T) {
 		"PUT /v1/keys/k HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n1",
 		increment, "GET /healthz HTTP/1.0\r\n\r\n",
 	}
+	paths := sameRegions(t)
 	tell := func(lane bool) (lines string, m shm.Meters) {
 		access := &accessLog{format: newLineFormat(1, 1), wake: make(chan struct{}, 1)} // nobody writes it out
-		s := newServerAs(t, setting{network: "tcp", lane: lane, access: access})
+		s := newServerAs(t, setting{network: "tcp", lane: lane, access: access, path: paths[lane]})
 		for skip := range requests { // each is the first of a connection
 			c := mustDial(t, s)
 			for _, text := range requests[skip:] {

@@ -50,32 +50,39 @@ type outcome struct {
 	received uint64
 }
 
-// newTwins starts both over regions that are the same at first, so that they have
-// their keys in the same order. The regions are small: looking through them takes little
-// time.
+// newTwins starts both.
 func newTwins(t testing.TB) *twins {
 	t.Helper()
+	paths := sameRegions(t)
+	start := func(lane bool) *twin {
+		lines := &accessLog{format: newLineFormat(1, 1), wake: make(chan struct{}, 1)} // nobody writes them out
+		return &twin{testServer: newServerAs(t, setting{network: "unix", lane: lane, access: lines, path: paths[lane]})}
+	}
+	return &twins{lane: start(true), plain: start(false)}
+}
+
+// sameRegions are the paths of two regions that are the same at first, for a server with
+// the lane and one without: they have their keys in the same order, and versions that
+// are written in as many digits. They are small: looking through them takes little time.
+func sameRegions(t testing.TB) map[bool]string {
+	t.Helper()
 	dir := t.TempDir()
-	region, err := shm.Create(filepath.Join(dir, "lane"), shm.Geometry{Size: shm.MinSize, Slots: 1})
+	paths := map[bool]string{true: filepath.Join(dir, "lane"), false: filepath.Join(dir, "plain")}
+	region, err := shm.Create(paths[true], shm.Geometry{Size: shm.MinSize, Slots: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := region.Close(); err != nil {
 		t.Fatal(err)
 	}
-	same, err := os.ReadFile(filepath.Join(dir, "lane"))
+	same, err := os.ReadFile(paths[true])
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "plain"), same, 0o600)
+		err = os.WriteFile(paths[false], same, 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := func(lane bool, name string) *twin {
-		lines := &accessLog{format: newLineFormat(1, 1), wake: make(chan struct{}, 1)} // nobody writes them out
-		as := setting{network: "unix", lane: lane, access: lines, path: filepath.Join(dir, name)}
-		return &twin{testServer: newServerAs(t, as)}
-	}
-	return &twins{lane: start(true, "lane"), plain: start(false, "plain")}
+	return paths
 }
 
 // serve has both serve one connection, on which the pieces arrive one after the
