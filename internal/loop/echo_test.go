@@ -140,13 +140,23 @@ func (s *served) dial(t *testing.T) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { unix.Close(fd) })
+	c := &client{t, fd}
+	t.Cleanup(c.close)
 	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 20})
 	if err := unix.Connect(fd, s.addr); err != nil {
 		t.Fatal(err)
 	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	return &client{t, fd}
+	return c
+}
+
+// close closes the connection, unless the test has: the descriptor may be another's by
+// then.
+func (c *client) close() {
+	if c.fd >= 0 {
+		unix.Close(c.fd)
+		c.fd = -1
+	}
 }
 
 func (c *client) send(text string) {
@@ -174,12 +184,12 @@ func (c *client) expect(want string) {
 			continue
 		}
 		if err != nil || more == 0 {
-			c.t.Fatalf("read %q, want %q: %v", got[:n], want, err)
+			c.t.Fatalf("read %d bytes, %.100q, want %d, %.100q: %v", n, got[:n], len(want), want, err)
 		}
 		n += more
 	}
 	if string(got) != want {
-		c.t.Fatalf("read %q, want %q", got, want)
+		c.t.Fatalf("read %.100q, want %.100q", got, want)
 	}
 }
 

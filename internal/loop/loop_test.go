@@ -25,7 +25,7 @@ func TestAnswers(t *testing.T) {
 		all := int64(len("one\ntwo\nthree\nfour\n"))
 		return s.received.Load() == all && s.sent.Load() == all
 	})
-	unix.Close(c.fd)
+	c.close()
 	eventually(t, "the end of the connection", func() bool { return s.Open() == 0 && s.closed.Load() == 1 })
 }
 
@@ -142,7 +142,7 @@ func TestClose(t *testing.T) {
 		t.Errorf("%d steps", n)
 	}
 	c.send("and more\n") // is no reset: the loop reads on
-	unix.Close(c.fd)
+	c.close()
 	eventually(t, "the end of the connection", func() bool { return s.Open() == 0 })
 }
 
@@ -359,8 +359,7 @@ func TestManyConnections(t *testing.T) {
 		}
 		for _, c := range all {
 			c.expect("x\n")
-			unix.Close(c.fd)
-			c.fd = -1
+			c.close()
 		}
 	}
 	eventually(t, "the end of all", func() bool { return s.Open() == 0 })
