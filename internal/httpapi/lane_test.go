@@ -111,7 +111,7 @@ func FuzzLane(f *testing.F) {
 	p := newPair(f)
 	f.Fuzz(func(t *testing.T, isPost bool, target string, closing bool) {
 		q := plainhttp.Request{Post: isPost}
-		text := q.Method() + " " + target + " HTTP/1.1\r\nHost: a\r\n\r\n"
+		text := string(q.Method()) + " " + target + " HTTP/1.1\r\nHost: a\r\n\r\n"
 		var hint plainhttp.Hint
 		if v := new(plainhttp.Scanner).Scan([]byte(text), &q, &hint); v == plainhttp.Whole && q.Size == len(text) {
 			p.t = t

@@ -88,7 +88,7 @@ func TestFields(t *testing.T) {
 		text += "\r\n"
 		var r Request
 		v := s.Scan([]byte(text+"GET /more"), &r, &hint)
-		if v != Whole || r.Method() != "POST" || string(r.Target) != "/b?c" || r.Close != closes || r.Size != len(text) {
+		if v != Whole || string(r.Method()) != "POST" || string(r.Target) != "/b?c" || r.Close != closes || r.Size != len(text) {
 			t.Errorf("%d: %d, %+v", i, v, r)
 		}
 	}
@@ -164,7 +164,7 @@ func FuzzScan(f *testing.F) {
 			t.Fatalf("%q: %d bytes, not %d", in, used, r.Size)
 		}
 		header := &request.Header
-		if string(header.Method()) != r.Method() || !bytes.Equal(header.RequestURI(), r.Target) || len(request.Body()) > 0 ||
+		if string(header.Method()) != string(r.Method()) || !bytes.Equal(header.RequestURI(), r.Target) || len(request.Body()) > 0 ||
 			!header.IsHTTP11() || request.MayContinue() || strings.EqualFold(string(header.Peek("Connection")), "close") != r.Close {
 			t.Fatalf("%q: %+v, and\n%s", in, r, request.String())
 		}

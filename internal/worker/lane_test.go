@@ -23,7 +23,7 @@ func TestPipelineAcross(t *testing.T) {
 	const put = "PUT /v1/keys/count HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n7"
 	const all = increment + increment + put + increment
 	overServers(t, func(t *testing.T, s *testServer) {
-		for first := 1; first < len(all); first++ {
+		for first := 1; first < len(all); first += 3 {
 			if _, err := s.commands.RemovePrefix(nil); err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +119,7 @@ func TestCloseEndsThePipeline(t *testing.T) {
 // fasthttp; a connection that has asked nothing ends in silence.
 func TestLaneLate(t *testing.T) {
 	t.Parallel()
-	short := loop.Limits{Read: 200 * time.Millisecond, Write: time.Minute, Idle: 300 * time.Millisecond, Linger: time.Minute}
+	short := loop.Limits{Read: time.Second, Write: time.Minute, Idle: time.Second, Linger: time.Minute}
 	s := newServerAs(t, setting{network: "tcp", lane: true, limits: short})
 	words := func(c *client) string {
 		t.Helper()
@@ -129,17 +129,22 @@ func TestLaneLate(t *testing.T) {
 		}
 		return body
 	}
-	half, later, silent, quiet := mustDial(t, s), mustDial(t, s), mustDial(t, s), mustDial(t, s)
-	for _, c := range []*client{later, quiet} {
-		if _, err := c.send(increment); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, c := range []*client{half, later} {
+	begin := func(c *client) *client {
+		t.Helper()
 		if _, err := io.WriteString(c, increment[:len(increment)-1]); err != nil {
 			t.Fatal(err)
 		}
+		return c
 	}
+	serve := func(c *client) *client {
+		t.Helper()
+		if _, err := c.send(increment); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	half, later := begin(mustDial(t, s)), begin(serve(mustDial(t, s)))
+	quiet, silent := serve(mustDial(t, s)), mustDial(t, s)
 	told, again := words(half), words(later)
 	want := words(handOver(t, s, "tcp", increment[:20], 20, func(_ *client, h *handed) { h.late = true }))
 	if told != want || again != want {

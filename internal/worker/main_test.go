@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -15,6 +16,7 @@ const childRole = "FONDUE_WORKER_TEST_ROLE"
 func TestMain(m *testing.M) {
 	switch os.Getenv(childRole) {
 	case "":
+		moreAtOnce()
 		os.Exit(m.Run())
 	case "worker":
 		w, _, err := handoff.FromEnv(os.LookupEnv)
@@ -23,5 +25,16 @@ func TestMain(m *testing.M) {
 			os.Exit(handoff.ExitUsage)
 		}
 		os.Exit(Run(w))
+	}
+}
+
+// moreAtOnce has more tests run at once than there are processors, unless somebody has
+// said how many: most of them wait most of the time.
+func moreAtOnce() {
+	flag.Parse()
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" || f.Name == "test.fuzz" })
+	if !said {
+		_ = flag.Set("test.parallel", "6")
 	}
 }
