@@ -130,8 +130,9 @@ func serve(t *testing.T, limits Limits) *served {
 
 // client is the other side of a connection; its calls wait.
 type client struct {
-	t  *testing.T
-	fd int
+	t      *testing.T
+	fd     int
+	closed atomic.Bool
 }
 
 func (s *served) dial(t *testing.T) *client {
@@ -140,7 +141,7 @@ func (s *served) dial(t *testing.T) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &client{t, fd}
+	c := &client{t: t, fd: fd}
 	t.Cleanup(c.close)
 	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 20})
 	if err := unix.Connect(fd, s.addr); err != nil {
@@ -153,9 +154,8 @@ func (s *served) dial(t *testing.T) *client {
 // close closes the connection, unless the test has: the descriptor may be another's by
 // then.
 func (c *client) close() {
-	if c.fd >= 0 {
+	if !c.closed.Swap(true) {
 		unix.Close(c.fd)
-		c.fd = -1
 	}
 }
 
