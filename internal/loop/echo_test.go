@@ -142,8 +142,9 @@ func serveOn(t *testing.T, fd int, limits Limits, shared bool) *served {
 
 // client is the other side of a connection; its calls wait.
 type client struct {
-	t  *testing.T
-	fd int
+	t      *testing.T
+	fd     int
+	closed atomic.Bool
 }
 
 func (s *served) dial(t *testing.T) *client {
@@ -152,7 +153,7 @@ func (s *served) dial(t *testing.T) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &client{t, fd}
+	c := &client{t: t, fd: fd}
 	t.Cleanup(c.close)
 	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 20})
 	if err := unix.Connect(fd, s.addr); err != nil {
@@ -165,9 +166,8 @@ func (s *served) dial(t *testing.T) *client {
 // close closes the connection, unless the test has: the descriptor may be another's by
 // then.
 func (c *client) close() {
-	if c.fd >= 0 {
+	if !c.closed.Swap(true) {
 		unix.Close(c.fd)
-		c.fd = -1
 	}
 }
 

@@ -57,7 +57,8 @@ func TestPipelineBeyondTheBuffers(t *testing.T) {
 	s := serve(t, long)
 	c := s.dial(t)
 	text := strings.Repeat("0123456789abcdef0123456789abcde\n", 8000) // 256,000 bytes
-	go c.send(text + "last\n")                                        // ends with the test
+	sent := make(chan struct{})
+	go func() { defer close(sent); c.send(text + "last\n") }() // ends with what is expected
 	c.expect(text + "last\n")
 }
 
