@@ -33,8 +33,10 @@ func TestPrepareStreams(t *testing.T) {
 	}
 	defer unix.Close(fd)
 	for _, o := range []struct{ level, option, want int }{
-		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1}, {unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
-		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepAliveIdle}, {unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAliveInterval},
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepAliveIdle},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAliveInterval},
 		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveCount},
 	} {
 		if got, err := unix.GetsockoptInt(fd, o.level, o.option); got != o.want || err != nil {
