@@ -43,7 +43,8 @@ func (c *call) run(which route) error {
 		return c.keyIncrement()
 	case routeHealth:
 		return c.health()
-	default:
+	case routeReady:
 		return c.ready()
 	}
+	panic("httpapi: a route of the lane without an answer: " + paths[which])
 }

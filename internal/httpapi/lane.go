@@ -66,9 +66,8 @@ type Done struct {
 // when the request is Handle's: for its route or its method, because it would have to
 // wait, to make room or to copy much, or because the server is to blame for what came
 // of it. Nothing was changed, counted or appended then. What is busy may be tried
-// again. With closing the response says
-// that the connection ends, as it does when the client has asked for that. The
-// response has the date of now.
+// again. With closing the response says that the connection ends, as it does when the
+// client has asked for that. The response has the date of now.
 func (l *Lane) Answer(out []byte, q *plainhttp.Request, closing bool, now time.Time) (_ []byte, done Done, ok bool) {
 	c := &l.call
 	path, query, _ := bytes.Cut(q.Target, question)

@@ -2,9 +2,7 @@ package loop
 
 import (
 	"errors"
-	"net/netip"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -76,10 +74,10 @@ func (l *Loop) accept(d *door) {
 		case err == nil:
 			taken = true
 			if err := l.Add(fd, d.number, socket.AddrOf(addr)); err != nil {
-				l.config.Short(d.number, err)
+				l.config.Lost(err)
 			}
 		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED):
-		case isPermanent(err):
+		case socket.IsPermanent(err):
 			l.end(d)
 			l.config.Failed(d.number, os.NewSyscallError("accept4", err))
 			return
@@ -128,64 +126,6 @@ func (l *Loop) look() {
 			l.accept(d)
 		}
 	}
-}
-
-// isPermanent tells an unusable socket from a shortage.
-func isPermanent(err error) bool {
-	for _, e := range []unix.Errno{unix.EBADF, unix.EINVAL, unix.ENOTSOCK, unix.EOPNOTSUPP} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
-}
-
-// Add takes in a non-blocking connection as if it had been accepted from a door. On an
-// error it is closed. The loop calls it (Post).
-func (l *Loop) Add(fd, door int, peer netip.AddrPort) error {
-	c, err := l.insert(fd)
-	if err != nil {
-		return errors.Join(err, unix.Close(fd))
-	}
-	c.door, c.peer, c.accepted = uint16(door), peer, time.Since(l.start)
-	l.config.Meters.ConnOpened()
-	l.settle(c, fresh, l.limits.read)
-	if l.config.Accepted != nil {
-		l.config.Accepted(fd, door)
-	}
-	return nil
-}
-
-// Return takes in a connection that was handed over, between two requests. On an error
-// it is closed, for good. The loop calls it (Post).
-func (l *Loop) Return(h Handed) error {
-	c, err := l.insert(h.FD)
-	if err != nil {
-		l.config.Meters.ConnClosed()
-		return errors.Join(err, unix.Close(h.FD))
-	}
-	c.door, c.peer, c.accepted, c.Tag = uint16(h.Door), h.Peer, h.Accepted.Sub(l.start), h.Tag
-	l.settle(c, idle, l.limits.idle)
-	return nil
-}
-
-// insert makes a connection of a descriptor.
-func (l *Loop) insert(fd int) (*Conn, error) {
-	for fd >= len(l.conns) {
-		l.conns = append(l.conns, nil)
-	}
-	c := l.conns[fd]
-	if c == nil {
-		c = &Conn{generation: 1}
-		l.conns[fd] = c
-	}
-	e := unix.EpollEvent{Events: connEvents, Fd: int32(fd), Pad: int32(c.generation)}
-	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
-		return nil, os.NewSyscallError("epoll_ctl", err)
-	}
-	c.fd = int32(fd)
-	l.open.Add(1)
-	return c, nil
 }
 
 // end stops accepting from a door for good.

@@ -1,8 +1,12 @@
 package loop
 
 import (
+	"errors"
 	"net/netip"
+	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // phase is how far a connection is with its requests.
@@ -59,3 +63,51 @@ func (c *Conn) shut() {
 
 // keep copies what was read and not used.
 func (c *Conn) keep(in []byte) { c.rest = append(c.rest[:0], in...) }
+
+// Add takes in a non-blocking connection as if it had been accepted from a door. On an
+// error it is closed. The loop calls it (Post).
+func (l *Loop) Add(fd, door int, peer netip.AddrPort) error {
+	c, err := l.insert(fd)
+	if err != nil {
+		return errors.Join(err, unix.Close(fd))
+	}
+	c.door, c.peer, c.accepted = uint16(door), peer, time.Since(l.start)
+	l.config.Meters.ConnOpened()
+	l.settle(c, fresh, l.limits.read)
+	l.config.Accepted(fd, door)
+	return nil
+}
+
+// Return takes in a connection that was handed over, between two requests. On an error
+// it is closed, for good. The loop calls it (Post).
+func (l *Loop) Return(h Handed) error {
+	c, err := l.insert(h.FD)
+	if err != nil {
+		l.config.Meters.ConnClosed()
+		err = errors.Join(err, unix.Close(h.FD))
+		l.Freed()
+		return err
+	}
+	c.door, c.peer, c.accepted, c.Tag = uint16(h.Door), h.Peer, h.Accepted.Sub(l.start), h.Tag
+	l.settle(c, idle, l.limits.idle)
+	return nil
+}
+
+// insert makes a connection of a descriptor.
+func (l *Loop) insert(fd int) (*Conn, error) {
+	for fd >= len(l.conns) {
+		l.conns = append(l.conns, nil)
+	}
+	c := l.conns[fd]
+	if c == nil {
+		c = &Conn{generation: 1}
+		l.conns[fd] = c
+	}
+	e := unix.EpollEvent{Events: connEvents, Fd: int32(fd), Pad: int32(c.generation)}
+	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
+		return nil, os.NewSyscallError("epoll_ctl", err)
+	}
+	c.fd = int32(fd)
+	l.open.Add(1)
+	return c, nil
+}

@@ -10,20 +10,19 @@
 //
 // # States
 //
-//	fresh ──bytes──► partial ◄──────► idle        idle: every request is answered
-//	  │                 │  └──whole──►  │
-//	  │              replying ◄─────────┤         replying: the client does not take its replies
-//	  ▼                 ▼               ▼
-//	closed          handed over      closing ──► closed
-//	                    └──Return──► idle
+//	fresh ──► partial ◄──► idle          idle: every request is answered
+//	   └────────┬────────────┘
+//	        replying ──► idle            replying: the client does not take its replies
 //
-// closing: the replies are sent, the client is told so, and what it still sends is
+// From each of them a connection may be closed; from each but replying it may be handed
+// over, and comes back idle; and with a last reply it is closing before it is closed:
+// the replies are sent, the client is told so, and what it still sends is
 // read and thrown away for a while. A connection that is closed with unread bytes is
 // reset, and the reset may overtake the last reply.
 //
 // # Time
 //
-// Each state but idle has a limit from its beginning. A wheel of slots, a tenth of a
+// Each state has a limit from its beginning, idle from the last request on. A wheel of slots, a tenth of a
 // second each, keeps them: a request moves its connection's deadline by one store,
 // and the wheel looks at the connection when the time comes that was true before.
 // Nothing is ended by the clock that has sent something: before it closes, the loop
@@ -32,78 +31,5 @@
 // # Order
 //
 // Everything happens on the goroutine of Run, except where a method says otherwise.
-// Other goroutines have their say by Do.
+// Other goroutines have their say by Post and Do.
 package loop
-
-import (
-	"net/netip"
-	"time"
-)
-
-// Protocol answers what arrives on a connection. The loop calls it from one goroutine.
-type Protocol interface {
-	// Step reads the first request of the input, which is not empty, and appends its
-	// reply to out. It returns how many bytes of the input are done with, and out.
-	// Neither slice may be kept. With HandOver, out must be as it was given.
-	Step(c *Conn, in, out []byte) (used int, reply []byte, next Next)
-	// Take owns a connection that the loop has given up.
-	Take(h Handed)
-}
-
-// Next is what follows a step.
-type Next uint8
-
-const (
-	// More: the input has no whole request. Nothing was used of it.
-	More Next = iota
-	// Again: a request was answered, and there may be another.
-	Again
-	// Later: nothing was used. The same input is to be looked at again when the others
-	// have had their turn.
-	Later
-	// Close: a request was answered, and the connection ends with its reply.
-	Close
-	// HandOver: the connection goes to Take, with the input that was not used.
-	HandOver
-)
-
-// Handed is a connection that leaves the loop. Its replies have been sent.
-type Handed struct {
-	FD       int            // non-blocking, and the taker's to close
-	Door     int            // the number of the door that it came by
-	Peer     netip.AddrPort // not valid on a Unix socket
-	Input    []byte         // the bytes that were read and not used; the taker's
-	Late     bool           // the rest of the request did not come in time
-	Tag      uint32
-	Accepted time.Time
-	Began    time.Time // when the first byte of the input was read
-}
-
-// Meters count. A connection that is handed over is not closed here.
-type Meters interface {
-	ConnOpened()
-	ConnClosed()
-	CountReceived(bytes int)
-	CountSent(bytes int)
-}
-
-// Limits are how long a client may take.
-type Limits struct {
-	Read   time.Duration // for a request, and for the first byte of a connection
-	Write  time.Duration // to take the replies that are ready
-	Idle   time.Duration // between requests
-	Linger time.Duration // to close its side after the last reply
-}
-
-// lingerBytes is how much is read of a client that sends on after its last reply.
-const lingerBytes = 4 << 20
-
-// Sizes in bytes. A client that does not take its replies makes the loop keep one
-// input, one output and one reply.
-const (
-	inputSize = 16 << 10 // of one read
-	// outputSize is how much is answered before it is sent. One reply may exceed it.
-	outputSize = 16 << 10
-	// outputKept bounds the buffer for replies that the loop keeps.
-	outputKept = 4 * outputSize
-)

@@ -74,6 +74,7 @@ func (p *lines) handed(t *testing.T) (h Handed) {
 type counts struct {
 	opened, closed         atomic.Int64
 	received, sent, ticked atomic.Int64
+	accepted               atomic.Int64
 }
 
 func (m *counts) ConnOpened()         { m.opened.Add(1) }
@@ -92,7 +93,7 @@ type served struct {
 }
 
 // long are limits that no test reaches.
-var long = Limits{Read: time.Minute, Write: time.Minute, Idle: time.Minute, Linger: time.Minute}
+var long = Limits{Read: time.Minute, Write: time.Minute, Idle: time.Minute, Linger: time.Minute, LingerBytes: 1 << 20}
 
 func serve(t *testing.T, limits Limits) *served {
 	t.Helper()
@@ -114,9 +115,11 @@ func serveOn(t *testing.T, fd int, limits Limits, shared bool) *served {
 	t.Helper()
 	s := &served{lines: &lines{}, counts: &counts{}, short: make(chan error, 1000), door: fd}
 	l, err := New(Config{
-		Limits: limits, Meters: s.counts, Tick: func() { s.ticked.Add(1) },
-		Short:  func(_ int, err error) { s.short <- err },
-		Failed: func(_ int, err error) { t.Errorf("the door failed: %v", err) },
+		Limits: limits, Meters: s.counts, Tick: func() { s.counts.ticked.Add(1) },
+		Accepted: func(int, int) { s.accepted.Add(1) },
+		Short:    func(_ int, err error) { s.short <- err },
+		Lost:     func(err error) { t.Errorf("a connection is lost: %v", err) },
+		Failed:   func(_ int, err error) { t.Errorf("the door failed: %v", err) },
 	})
 	if err != nil {
 		t.Fatal(err)

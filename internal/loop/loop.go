@@ -12,7 +12,7 @@ import (
 	"github.com/fondue-server/fondue/internal/socket"
 )
 
-// Config is what a loop needs to know.
+// Config is what a loop needs to know: all of it.
 type Config struct {
 	Limits Limits
 	Meters Meters
@@ -20,8 +20,11 @@ type Config struct {
 	Tick func()
 	// Accepted is called for each connection before it is read.
 	Accepted func(fd, door int)
-	// Short is told that a door has no connections for want of something.
+	// Short is told that a door has no connections for want of something. It is tried
+	// again.
 	Short func(door int, err error)
+	// Lost is told of a connection that was accepted and could not be kept.
+	Lost func(err error)
 	// Failed is told that a door cannot be accepted from ever again.
 	Failed func(door int, err error)
 }
@@ -40,6 +43,7 @@ type Loop struct {
 	open   atomic.Int64
 	wheel  wheel
 	late   bool // the wheel has more to do
+	ticked tick // when Config.Tick was called last
 	events [256]unix.EpollEvent
 	input  []byte
 	output []byte
@@ -87,8 +91,13 @@ func (l *Loop) Run() {
 	for !l.stopped {
 		n, called := l.wait(), false
 		l.now = time.Since(l.start)
-		if now := tick(l.now / Tick); now != l.wheel.now {
-			l.tick(now)
+		if now := l.ticks(); now != l.wheel.now {
+			l.late = !l.wheel.advance(now, l.expire)
+		}
+		if now := l.ticks(); now != l.ticked {
+			l.ticked = now
+			l.look()
+			l.config.Tick()
 		}
 		for i := range l.events[:n] {
 			e := &l.events[i]
@@ -136,14 +145,8 @@ func (l *Loop) wait() int {
 	return n
 }
 
-// tick does what is due by the clock.
-func (l *Loop) tick(now tick) {
-	l.late = !l.wheel.advance(now, l.expire)
-	l.look()
-	if l.config.Tick != nil {
-		l.config.Tick()
-	}
-}
+// ticks is what the clock shows.
+func (l *Loop) ticks() tick { return tick(l.now / Tick) }
 
 // takeTurns gives their turn to the connections that have one now. Those that are
 // not done with it then have another after the next events.

@@ -104,8 +104,9 @@ func TestHandOver(t *testing.T) {
 	if string(h.Input) != "take this\nand that" || h.Late || !h.Peer.Addr().IsLoopback() {
 		t.Errorf("handed over: %+v", h)
 	}
-	if s.Open() != 0 || s.closed.Load() != 0 {
-		t.Errorf("%d open, %d closed", s.Open(), s.closed.Load())
+	eventually(t, "the loop to have none", func() bool { return s.Open() == 0 })
+	if s.closed.Load() != 0 || s.accepted.Load() != 1 {
+		t.Errorf("%d closed, %d accepted", s.closed.Load(), s.accepted.Load())
 	}
 	c.send("more")
 	var b [10]byte
@@ -348,7 +349,7 @@ func TestLeave(t *testing.T) {
 func TestTicks(t *testing.T) {
 	t.Parallel()
 	s := serve(t, long)
-	eventually(t, "ticks of an idle loop", func() bool { return s.ticked.Load() >= 3 })
+	eventually(t, "ticks of an idle loop", func() bool { return s.counts.ticked.Load() >= 3 })
 }
 
 // TestManyConnections come and go on descriptors that are used again.
@@ -373,8 +374,9 @@ func TestManyConnections(t *testing.T) {
 	}
 }
 
+// TestSizeOfAConnection: what docs/operations.md tells of an idle one holds.
 func TestSizeOfAConnection(t *testing.T) {
-	if size := reflect.TypeFor[Conn]().Size(); size > 256 {
+	if size := reflect.TypeFor[Conn]().Size(); size > 160 {
 		t.Errorf("a connection has %d bytes", size)
 	} else {
 		t.Logf("a connection has %d bytes", size)

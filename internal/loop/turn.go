@@ -8,6 +8,16 @@ import (
 	"github.com/fondue-server/fondue/internal/socket"
 )
 
+// Sizes in bytes. A client that does not take its replies makes the loop keep one
+// input, one output and one reply.
+const (
+	inputSize = 16 << 10 // of one read
+	// outputSize is how much is answered before it is sent. One reply may exceed it.
+	outputSize = 16 << 10
+	// outputKept bounds the buffer for replies that the loop keeps.
+	outputKept = 4 * outputSize
+)
+
 // The events of a connection, each told once when it comes to be (edge-triggered). So
 // a turn either reads until there is nothing left, which a short read tells, or
 // queues another turn. While replies wait nothing is read; that they can be sent ends
@@ -84,7 +94,7 @@ func (l *Loop) answer(c *Conn, in []byte, more bool) {
 	switch {
 	case next == Close:
 		l.finish(c, len(in) > 0 || more)
-	case next == HandOver:
+	case next == HandOver, next == More && len(in) == inputSize:
 		l.handOver(c, in, false)
 	case next == Later, next == Again && len(in) > 0: // the output has its size
 		c.keep(in)
@@ -108,7 +118,7 @@ func (l *Loop) answer(c *Conn, in []byte, more bool) {
 // settle gives a connection a phase, and its limit from now on.
 func (l *Loop) settle(c *Conn, p phase, limit tick) {
 	c.phase = p
-	l.wheel.set(c, l.wheel.now+limit)
+	l.wheel.set(c, l.ticks()+limit+1) // the tick that has begun does not count
 }
 
 // send sends replies. What the socket does not take now waits, and so does the input.
@@ -179,7 +189,7 @@ func (l *Loop) finish(c *Conn, unread bool) {
 		return
 	}
 	c.rest, c.out = nil, nil
-	c.budget = lingerBytes
+	c.budget = l.config.Limits.LingerBytes
 	l.settle(c, closing, l.limits.linger)
 	l.discard(c)
 }

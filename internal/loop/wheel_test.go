@@ -28,12 +28,17 @@ func TestWheel(t *testing.T) {
 				w.remove(c)
 				delete(due, c)
 			default:
-				to := w.now + tick(rng.IntN(wheelSlots/2))
+				from, to := w.now, w.now+tick(rng.IntN(3*wheelSlots))
 				w.advance(to, func(c *Conn) {
 					if at, is := due[c]; !is || w.now < at {
-						t.Fatalf("expired at %d: due %v, at %d", w.now, is, at)
+						t.Fatalf("from %d to %d expired at %d: due %v, at %d", from, to, w.now, is, at)
 					}
 					delete(due, c)
+					if rng.IntN(2) == 0 { // it had something to say
+						deadline := to + 1 + tick(rng.IntN(wheelSlots))
+						w.set(c, deadline)
+						due[c] = deadline
+					}
 				})
 				for _, at := range due {
 					if at <= w.now {

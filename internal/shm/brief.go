@@ -6,7 +6,8 @@ const briefBytes = 16 << 10
 // Brief returns the same store for somebody who has others waiting: its operations
 // on one key take microseconds. Where one would have to wait for a lock, to copy a
 // long value or to make room, it changes nothing and returns ErrBusy, ErrLong or
-// ErrFull; the store itself does it then, and the brief one perhaps soon after ErrBusy. It is for reading and changing keys alone.
+// ErrFull; the store itself does it then, and the brief one perhaps soon after
+// ErrBusy. It is for reading and changing keys alone.
 func (s *Store) Brief() *Store {
 	b := *s
 	b.brief = true

@@ -24,13 +24,14 @@ func (s *server) adopt(queue int) {
 
 // adoptNext takes one connection over. It says whether there may be another.
 func (s *server) adoptNext(queue int) bool {
-	s.adopting.Lock()
-	defer s.adopting.Unlock()
-	if s.draining.Load() {
-		return false
-	}
 	ready := []unix.PollFd{{Fd: int32(queue), Events: unix.POLLIN}}
-	if n, err := unix.Poll(ready, adoptWait); n == 0 && err == nil {
+	n, err := unix.Poll(ready, adoptWait)
+	if err != nil || n == 0 {
+		return errors.Is(err, unix.EINTR)
+	}
+	s.moving.Lock()
+	defer s.moving.Unlock()
+	if s.draining.Load() {
 		return false
 	}
 	fd, peer, err := unix.Accept4(queue, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)

@@ -44,10 +44,7 @@ type conn struct {
 	first   []byte
 	firstBy int64
 
-	home home // its goroutine's
-	// back is set when fasthttp is told that the connection has ended, and it is to go
-	// back to where it came from.
-	back atomic.Bool
+	home home
 
 	phase   atomic.Uint32
 	readBy  atomic.Int64 // deadline in ns since 1970, 0 none
@@ -72,8 +69,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.phase.Store(busy) // a drain may have come between two requests in it
 		return n, nil
 	}
-	if c.phase.Load() == idle && c.home.calls() {
-		c.back.Store(true) // fasthttp has nothing of the next request, or it would not read
+	// Between requests fasthttp has nothing of the next one when it reads. What it is told
+	// is the end of a connection, and its Close closes nothing any more.
+	if c.phase.Load() == idle && c.goHome() {
 		return 0, io.EOF
 	}
 	for {
@@ -235,16 +233,8 @@ const (
 	lingerBytes = 4 << 20
 )
 
-// Close closes the connection, unless it goes back to where it came from; only the
-// first call counts.
+// Close closes the connection; only the first call counts.
 func (c *conn) Close() error {
-	if c.back.Load() {
-		return nil
-	}
-	return c.shut()
-}
-
-func (c *conn) shut() error {
 	if c.closed.Swap(true) {
 		return nil
 	}
@@ -263,6 +253,7 @@ func (c *conn) moved() {
 	c.closed.Store(true)
 	c.owner.remove(c)
 	_ = c.Conn.Close()
+	c.owner.descriptorFreed()
 }
 
 func (c *conn) drainInput() {

@@ -131,7 +131,7 @@ func (s *conns) closeAll() (cut int) {
 		}
 		cut++
 		c.linger.Store(false)
-		_ = c.shut()
+		_ = c.Close()
 	}
 	return cut
 }

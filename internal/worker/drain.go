@@ -50,13 +50,13 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 	s.do((*loop.Loop).Leave) // before the first reply says Connection: close
 	s.commands.Drain()
 	s.store.SetState(shm.StateDraining)
-	s.adopting.Lock() // whom this worker has taken over is in the set then
+	s.moving.Lock() // whom this worker has taken over is in the set then
 	s.draining.Store(true)
-	s.adopting.Unlock()
+	s.moving.Unlock()
 	s.conns.admit()
 	s.do(func(l *loop.Loop) { l.Each(admitFD) })
 
-	begin, clients, grace := time.Now(), newRespite(p), p.window
+	begin, clients := time.Now(), newRespite(p)
 	tick := time.NewTicker(drainTick)
 	defer tick.Stop()
 	quietSince := time.Time{}
@@ -80,7 +80,7 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 			}
 		}
 		if clients.over() {
-			s.leaveQuiet(grace + clients.elapsed - clients.waited)
+			s.leaveQuiet(clients.grace())
 		}
 		if line.leave.Load() && elapsed >= haste {
 			s.conns.each((*conn).hurry)
@@ -93,7 +93,6 @@ func (s *server) drain(p pace, line *lifeline) (cut int) {
 		case <-tick.C:
 		case <-hurry:
 			hurry = nil
-			grace = min(grace, quick.window)
 			clients.hurry()
 			p.timeout = min(p.timeout, time.Since(begin)+quick.timeout)
 		}

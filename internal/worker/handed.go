@@ -7,8 +7,8 @@ import (
 	"github.com/fondue-server/fondue/internal/socket"
 )
 
-// handed is a connection that an event loop of this worker has accepted and hands
-// over. The loop has told the store that it is open, and of all bytes so far.
+// handed is a connection that was accepted elsewhere: by the event loop, or out of another
+// worker's queue. Whoever did has told the store that it is open, and of all bytes so far.
 type handed struct {
 	fd            int // in no poller any more
 	local, remote net.Addr
@@ -62,35 +62,5 @@ func (s *server) serveHanded(h handed) {
 		s.log.Warn("a connection is lost", "err", err)
 		return
 	}
-	go func() { // ends with the connection, or when the lane has it back
-		for {
-			_ = s.http.ServeConn(c) // what ends it is the client's business
-			if !c.back.Load() || c.home.lane.takeBack(c) {
-				return
-			}
-			c.home.lane = nil // it stays
-			c.back.Store(false)
-		}
-	}()
-}
-
-// home is where a connection came from that was handed over.
-type home struct {
-	lane   *lane // nil: it does not go back
-	door   int
-	tag    uint32
-	streak int // requests in a row that were the lane's
-}
-
-// asked notes whether the request that was answered was one for the lane.
-func (h *home) asked(forLane bool) {
-	h.streak++
-	if !forLane {
-		h.streak = 0
-	}
-}
-
-// calls reports whether the connection is to go back.
-func (h *home) calls() bool {
-	return h.lane != nil && h.streak >= patience(h.tag) && !h.lane.server.draining.Load()
+	go func() { _ = s.http.ServeConn(c) }() // what ends it is the client's business
 }

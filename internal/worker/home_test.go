@@ -24,10 +24,8 @@ func TestGoesBack(t *testing.T) {
 			if _, err := c.send(foreign); err != nil {
 				t.Fatal(err)
 			}
-			if s.conns.count() != 1 || s.lane.loop.Open() != 0 {
-				t.Fatalf("after it: %d connections are fasthttp's and %d the loop's", s.conns.count(), s.lane.loop.Open())
-			}
-			for range patience(uint32(visits+1) * visit) {
+			waitFor(t, "fasthttp to have the connection", func() bool { return s.conns.count() == 1 && s.lane.loop.Open() == 0 })
+			for range []int{16, 32, 64}[visits] {
 				if _, err := c.send(increment); err != nil {
 					t.Fatal(err)
 				}
@@ -49,11 +47,9 @@ func TestGoesBack(t *testing.T) {
 	}
 }
 
-// TestStaysInADrain: a connection that would go back while the worker leaves is ended
-// where it is.
-func TestStaysInADrain(t *testing.T) {
-	t.Parallel()
-	s := newServerOf(t, "tcp", true)
+// visitor is a connection that is to go back to the lane with its next request.
+func visitor(t *testing.T, s *testServer) *client {
+	t.Helper()
 	c := mustDial(t, s)
 	if _, err := c.send(foreign); err != nil {
 		t.Fatal(err)
@@ -63,14 +59,39 @@ func TestStaysInADrain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	done := make(chan int, 1)
-	go func() { done <- s.drain(pace{window: 20 * time.Second, timeout: 30 * time.Second}, new(lifeline)) }()
-	waitFor(t, "the drain", s.draining.Load)
-	if closing, err := c.send(increment); err != nil || !closing {
-		t.Errorf("closing %v, %v", closing, err)
-	}
-	c.Close()
-	if cut := <-done; cut != 0 {
-		t.Errorf("%d connections were cut", cut)
+	return c
+}
+
+// TestStays: a connection that cannot go back, for want of a descriptor or because its
+// worker leaves, is served on as it was: a client that is quiet, or goes, is told
+// nothing, and a drain finds it quiet.
+func TestStays(t *testing.T) {
+	t.Parallel()
+	s := newServerOf(t, "tcp", true)
+	for name, end := range map[string]func(c *client){
+		"goes":    func(c *client) { c.Close() },
+		"is left": func(*client) { s.leaveQuiet(0) },
+	} {
+		c := visitor(t, s)
+		s.moving.Lock() // so that the worker begins to leave when the connection is on its way
+		if _, err := c.send(increment); err != nil {
+			t.Fatal(err)
+		}
+		s.draining.Store(true)
+		s.moving.Unlock()
+		var stays *conn
+		s.conns.each(func(c *conn) { stays = c })
+		waitFor(t, "the connection to be quiet", func() bool { return stays.phase.Load() == idle })
+		before := s.meters()
+		end(c)
+		waitFor(t, "the end of the connection", func() bool { return s.conns.count() == 0 })
+		after := s.meters()
+		if n := after.Answers.All() - before.Answers.All(); n != 0 {
+			t.Errorf("one that %s has %d answers", name, n)
+		}
+		s.draining.Store(false)
+		if n := s.lane.loop.Open(); n != 0 {
+			t.Errorf("one that %s: the loop has %d", name, n)
+		}
 	}
 }

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"fmt"
-	"net"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -82,63 +81,12 @@ func (l *lane) Take(h loop.Handed) {
 	})
 }
 
-// The tag of a connection has the scanner's hint, how often its request was tried in
-// vain, and how often it was handed over. A lock that is held is free again before the
-// last try, or its holder has been interrupted; then it is for somebody who can wait.
-const (
-	hintMask  = 0x00ff
-	try       = 0x0100
-	triesMask = 0x0f00
-	visit     = 0x1000
-)
-
-// patience is how many requests in a row have to be the lane's before a connection goes
-// back to it, by the connection's tag. A way there and back costs about as much as a
-// request saves ten times, and twice the patience each time bounds what is spent on
-// connections that do not stay.
-func patience(tag uint32) int { return 16 << min(tag/visit, 8) }
-
-// takeBack takes a connection back from fasthttp, which has let it go between two
-// requests. It reports whether it did: a worker that drains does not, nor one without
-// descriptors.
-func (l *lane) takeBack(c *conn) bool {
-	// As with an adoption: a drain either comes first, or finds the connection in the
-	// loop.
-	l.server.adopting.Lock()
-	defer l.server.adopting.Unlock()
-	if l.server.draining.Load() {
-		return false
-	}
-	fd := -1
-	control := c.Conn.Control(func(old uintptr) {
-		fd, _ = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) // -1: no
-	})
-	if control != nil || fd < 0 {
-		return false
-	}
-	h := loop.Handed{FD: fd, Door: c.home.door, Accepted: c.accepted, Tag: c.home.tag}
-	if addr, ok := c.RemoteAddr().(*net.TCPAddr); ok {
-		h.Peer = addr.AddrPort()
-	}
-	posted := l.loop.Post(func() {
-		if err := l.loop.Return(h); err != nil {
-			l.server.log.Warn("a connection is lost", "err", err)
-		}
-	})
-	if !posted {
-		_ = unix.Close(fd)
-		return false
-	}
-	c.moved()
-	return true
-}
-
 // welcome takes in a connection that came by no listener. Other goroutines call it. A
 // drain that begins after it finds the connection: what it asks of the loop comes later.
 func (l *lane) welcome(fd int, peer unix.Sockaddr) {
 	taken := l.loop.Post(func() {
 		if err := l.loop.Add(fd, 0, socket.AddrOf(peer)); err != nil {
-			l.server.log.Warn("a connection is lost", "err", err)
+			l.lost(err)
 		}
 	})
 	if !taken {
@@ -147,7 +95,7 @@ func (l *lane) welcome(fd int, peer unix.Sockaddr) {
 }
 
 // laneLimits are those that fasthttp keeps, too.
-var laneLimits = loop.Limits{Read: readTimeout, Write: writeTimeout, Idle: idleTimeout, Linger: lingerTime}
+var laneLimits = loop.Limits{Read: readTimeout, Write: writeTimeout, Idle: idleTimeout, Linger: lingerTime, LingerBytes: lingerBytes}
 
 // newLane makes the fast lane of a server. It serves from start on.
 func newLane(s *server, limits loop.Limits) (*lane, error) {
@@ -159,6 +107,7 @@ func newLane(s *server, limits loop.Limits) (*lane, error) {
 		Tick:     l.tick,
 		Accepted: l.accepted,
 		Short:    l.short,
+		Lost:     l.lost,
 		Failed:   func(door int, err error) { s.fail(&l.listeners[door].door, err) },
 	})
 	if err != nil {
@@ -196,4 +145,8 @@ func (l *lane) short(door int, err error) {
 	if l.warnings.allow() {
 		l.server.log.Warn("cannot accept, trying again", "addr", l.listeners[door].addr, "err", err)
 	}
+}
+
+func (l *lane) lost(err error) {
+	l.server.log.Warn("a connection is lost", "err", err)
 }

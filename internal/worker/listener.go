@@ -11,9 +11,8 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/fondue-server/fondue/internal/handoff"
+	"github.com/fondue-server/fondue/internal/socket"
 )
 
 // listener accepts from an inherited socket. Its Accept outlasts every shortage,
@@ -77,7 +76,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			return c, nil
 		case errors.Is(err, net.ErrClosed):
 			return nil, io.EOF
-		case isPermanent(err):
+		case socket.IsPermanent(err):
 			return nil, err
 		}
 		if l.warnings.allow() {
@@ -86,17 +85,6 @@ func (l *listener) Accept() (net.Conn, error) {
 		delay = min(max(2*delay, acceptDelayMin), acceptDelayMax)
 		l.rest(delay)
 	}
-}
-
-// isPermanent tells an unusable socket from a shortage (EMFILE, ENFILE, ENOBUFS,
-// ENOMEM) and from a connection that failed before it was accepted.
-func isPermanent(err error) bool {
-	for _, e := range []unix.Errno{unix.EBADF, unix.EINVAL, unix.ENOTSOCK, unix.EOPNOTSUPP} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }
 
 // rest waits until the delay is over, a connection of this worker has given

@@ -37,4 +37,21 @@ func TestRespite(t *testing.T) {
 	if n := pass(&w, drainTick); n != 50 {
 		t.Errorf("%d ticks in a hurry", n)
 	}
+
+	w = newRespite(long)
+	for range 50 { // a machine that stands still time and again
+		w.pass(w.elapsed + time.Second)
+	}
+	if g := w.grace(); g != w.latest {
+		t.Errorf("a new connection has %v, and the drain %v", g, w.latest)
+	}
+	w = newRespite(pace{window: drainWindow, timeout: time.Minute})
+	w.pass(time.Second)
+	if g := w.grace(); g != drainWindow+time.Second-lateTick {
+		t.Errorf("a new connection has %v after a standstill of a second", g)
+	}
+	w.hurry()
+	if g := w.grace(); g != quick.window {
+		t.Errorf("a new connection has %v in a hurry", g)
+	}
 }

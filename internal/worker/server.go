@@ -42,11 +42,11 @@ type server struct {
 
 	http    fasthttp.Server
 	serving sync.WaitGroup // accept loops
-	// adopting is held from the look at draining until a connection of another
-	// worker's queue is in the set.
-	adopting sync.Mutex
-	failed   chan error    // an accept loop has ended by itself
-	stop     chan struct{} // ends the sweep
+	// moving is held from the look at draining until a connection that comes from another
+	// worker's queue, or goes back to the lane, is where a drain finds it.
+	moving sync.Mutex
+	failed chan error    // an accept loop has ended by itself
+	stop   chan struct{} // ends the sweep
 }
 
 func newServer(commands *command.Commands, store *shm.Store, access *accessLog, log *slog.Logger) *server {
