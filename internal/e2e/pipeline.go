@@ -19,6 +19,10 @@ import (
 // that gives up earlier leaves open what becomes of its requests.
 const pipelineLimit = time.Minute
 
+// pipelinePause is how long a client lets half of its requests be under way before it
+// sends more: without it the clients take all of the CPU from what the test does.
+const pipelinePause = 5 * time.Millisecond
+
 // Pipeline drives a server with several requests under way on each connection. Every
 // client adds to a counter of its own, so each answer tells how many of its requests
 // were executed: the one after an answer that ends a connection must not have been.
@@ -138,6 +142,7 @@ func (c *pipeliner) converse(conn net.Conn) error {
 	answers, under, closed := bufio.NewReader(conn), int64(0), false
 	for {
 		if under <= c.depth/2 && !closed && !c.stopped() {
+			time.Sleep(pipelinePause)
 			_ = conn.SetDeadline(time.Now().Add(pipelineLimit))
 			n, err := conn.Write(bytes.Repeat(c.request, int(c.depth-under)))
 			under += int64(n / len(c.request))
