@@ -206,10 +206,11 @@ func TestLimits(t *testing.T) {
 		limits.Idle = 2 * time.Second
 		s := serve(t, limits)
 		c := s.dial(t)
-		// Busy for longer than the limit, and never quiet for nearly as long.
+		// Busy for longer than the limit, and never quiet for nearly as long: where this
+		// machine stood still meanwhile, another connection is.
 		for last, end := time.Now(), time.Now().Add(3*limits.Idle); time.Now().Before(end); last = time.Now() {
 			if time.Since(last) > limits.Idle/2 {
-				t.Skip("this machine stood still for half of the limit")
+				c, end = s.dial(t), time.Now().Add(3*limits.Idle)
 			}
 			c.send("x\n")
 			c.expect("x\n")
@@ -374,11 +375,9 @@ func TestManyConnections(t *testing.T) {
 	}
 }
 
-// TestSizeOfAConnection: what docs/operations.md tells of an idle one holds.
+// TestSizeOfAConnection: it is what docs/adr/0013-fast-lane.md says.
 func TestSizeOfAConnection(t *testing.T) {
-	if size := reflect.TypeFor[Conn]().Size(); size > 160 {
+	if size := reflect.TypeFor[Conn]().Size(); size != 152 {
 		t.Errorf("a connection has %d bytes", size)
-	} else {
-		t.Logf("a connection has %d bytes", size)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 
@@ -12,7 +11,6 @@ import (
 
 	"github.com/fondue-server/fondue/internal/handoff"
 	"github.com/fondue-server/fondue/internal/listen"
-	"github.com/fondue-server/fondue/internal/socket"
 )
 
 // bareListener is a listening socket as a descriptor, for a loop that accepts by
@@ -76,33 +74,4 @@ func (b *bareListener) close() error {
 	}
 	b.closed = true
 	return os.NewSyscallError("close", unix.Close(b.fd))
-}
-
-// netAddr is an address as the net package has it.
-func netAddr(sa unix.Sockaddr) net.Addr {
-	if addr := socket.AddrOf(sa); addr.IsValid() {
-		return net.TCPAddrFromAddrPort(addr)
-	}
-	named := &net.UnixAddr{Net: "unix"}
-	if sa, ok := sa.(*unix.SockaddrUnix); ok {
-		named.Name = sa.Name
-	}
-	return named
-}
-
-// localAddr is this side of a connection.
-func localAddr(fd int) net.Addr {
-	sa, err := unix.Getsockname(fd)
-	if err != nil {
-		return netAddr(nil) // of a connection that fails at once
-	}
-	return netAddr(sa)
-}
-
-// remoteAddr is the other side of a connection; not valid says that it is local.
-func remoteAddr(addr netip.AddrPort) net.Addr {
-	if addr.IsValid() {
-		return net.TCPAddrFromAddrPort(addr)
-	}
-	return netAddr(nil)
 }

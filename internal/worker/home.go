@@ -29,8 +29,8 @@ const (
 
 // patience is how many requests in a row have to be for the lane's routes before a
 // connection goes back to it, by the connection's tag: 16 at the first visit, and twice
-// as many at each that follows, up to 4096. A way there and back costs about as much as
-// a request saves ten times, so that little is spent on connections that do not stay.
+// as many at each that follows, up to 4096. A way there and back is a goroutine and some
+// ten system calls, and little is to be spent on connections that do not stay.
 func patience(tag uint32) int { return 8 << min(tag/visit, 9) }
 
 // asked notes whether the request that was answered was one for the lane.

@@ -62,9 +62,8 @@ func visitor(t *testing.T, s *testServer) *client {
 	return c
 }
 
-// TestStays: a connection that cannot go back, for want of a descriptor or because its
-// worker leaves, is served on as it was: a client that is quiet, or goes, is told
-// nothing, and a drain finds it quiet.
+// TestStays: a connection that cannot go back, because its worker leaves, is served on as
+// it was: a client that is quiet, or goes, is told nothing, and a drain finds it quiet.
 func TestStays(t *testing.T) {
 	t.Parallel()
 	s := newServerOf(t, "tcp", true)

@@ -28,7 +28,8 @@ type lane struct {
 
 	start time.Time
 	wall  time.Time // the time of day at the last tick
-	// When the last step of a turn ended: the next one of it begins there.
+	// When the last step ended, in which turn of the loop: the next one of the same turn
+	// begins there.
 	ended time.Duration
 	turn  uint64
 }
@@ -41,8 +42,7 @@ func (l *lane) Step(c *loop.Conn, in, out []byte) (used int, reply []byte, next 
 		l.turn, l.ended = turn, time.Since(l.start)
 	}
 	hint := plainhttp.Hint(c.Tag)
-	verdict := l.scanner.Scan(in, &l.request, &hint)
-	switch verdict {
+	switch l.scanner.Scan(in, &l.request, &hint) {
 	case plainhttp.Part:
 		return 0, out, loop.More
 	case plainhttp.Doubt:
